@@ -1,0 +1,88 @@
+// `holdfast drain` and `undrain`: planned moves. Prints each IP and its new owner as it moves.
+import { type Command, CommandError, EXIT, type ExitCode, print, readOptions } from '../command.ts';
+import type { ServiceStatus, Status } from '../daemon/status.ts';
+import { askDaemon, DEFAULT_SOCKET } from '../daemon-client.ts';
+
+const POLL_MS = 10;
+const DEFAULT_TIMEOUT_MS = 30_000;
+const UNITS: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000 };
+
+const readTimeout = (text: string | undefined): number => {
+  if (text === undefined) return DEFAULT_TIMEOUT_MS;
+  const [, digits, unit] = /^(\d+)(ms|s|m|h)$/.exec(text) ?? [];
+  if (digits === undefined)
+    throw new CommandError(EXIT.usage, `--timeout ${text}: a duration such as 30s would be right`);
+  return Number(digits) * (UNITS[unit as string] as number);
+};
+
+const readStatus = async (socket: string): Promise<Status> =>
+  JSON.parse(await askDaemon(socket, 'GET', '/status')) as Status;
+
+/** The IPs to move, or the reason why there are none. */
+const targets = (status: Status, ip: string | undefined): readonly ServiceStatus[] => {
+  if (ip === undefined) return status.serviceIPs.filter(({ state }) => state === 'leader');
+  const service = status.serviceIPs.find((candidate) => candidate.ip === ip);
+  if (service === undefined)
+    throw new CommandError(EXIT.usage, `--ip ${ip}: ${status.node} has no such service IP`);
+  if (service.state === 'leader') return [service];
+  const holder = service.holder === null ? 'nobody holds it' : `${service.holder} holds it; run this there`;
+  throw new CommandError(EXIT.no, `${ip} is not held by ${status.node}: ${holder}`);
+};
+
+const follow = async (socket: string, moving: Set<string>, timeoutMs: number): Promise<ExitCode> => {
+  const until = performance.now() + timeoutMs;
+  let code: ExitCode = EXIT.yes;
+  while (moving.size > 0) {
+    for (const { ip, state, holder, stays } of (await readStatus(socket)).serviceIPs) {
+      if (!moving.has(ip)) continue;
+      if (state !== 'leader') print(`${ip} ${holder ?? 'unowned'}`);
+      else if (stays === null) continue;
+      else {
+        process.stderr.write(`holdfast: ${ip} stays: ${stays}\n`);
+        code = EXIT.no;
+      }
+      moving.delete(ip);
+    }
+    if (moving.size > 0 && performance.now() > until) {
+      process.stderr.write(`holdfast: ${[...moving].join(', ')} did not move within ${timeoutMs} ms\n`);
+      return EXIT.no;
+    }
+    await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+  }
+  return code;
+};
+
+export const drain: Command = {
+  summary: 'moves IPs away from this node, without losing a packet',
+  help: [
+    'Usage: holdfast drain [--ip IP] [--to NODE] [--timeout D] [--socket S]',
+    '',
+    'Without --ip everything this node holds moves, and it takes nothing more until `holdfast undrain`, restarts',
+    'included. Exit code 1 when some stayed, with the reason. D is a duration such as 30s.',
+  ].join('\n'),
+  run: async (args) => {
+    const { values } = readOptions(args, {
+      ip: { type: 'string' },
+      to: { type: 'string' },
+      patient: { type: 'boolean' },
+      timeout: { type: 'string' },
+      socket: { type: 'string' },
+    });
+    if (values.patient) throw new CommandError(EXIT.usage, '--patient: this version drains promptly only');
+    const socket = values.socket ?? DEFAULT_SOCKET;
+    const timeoutMs = readTimeout(values.timeout);
+    const moving = targets(await readStatus(socket), values.ip).map(({ ip }) => ip);
+    await askDaemon(socket, 'POST', '/drain', { ip: values.ip ?? null, to: values.to ?? null });
+    return await follow(socket, new Set(moving), timeoutMs);
+  },
+};
+
+export const undrain: Command = {
+  summary: 'lets this node take IPs again',
+  help: 'Usage: holdfast undrain [--socket S]\n\nNothing moves back by itself: ownership is sticky.',
+  run: async (args) => {
+    const { values } = readOptions(args, { socket: { type: 'string' } });
+    await askDaemon(values.socket ?? DEFAULT_SOCKET, 'POST', '/undrain');
+    return EXIT.yes;
+  },
+};

@@ -1,0 +1,113 @@
+// `holdfast lab`: a switch, nodes and a client on this machine, in namespaces that vanish with it, and real
+// failures among them. Exit code 1 when a promise was broken.
+import { type Command, CommandError, EXIT, type ExitCode, print, readOptions } from '../command.ts';
+import { EnclosureError, enclose } from '../lab/enclosure.ts';
+import { runScenario, type Scenario, type ScenarioLine } from '../lab/scenario.ts';
+import { claim } from '../lab/scenario-claim.ts';
+import { crash, cut } from '../lab/scenario-failover.ts';
+import { partition } from '../lab/scenario-partition.ts';
+import { drain, sigterm } from '../lab/scenario-planned.ts';
+import { deaf, rejoin } from '../lab/scenario-sticky.ts';
+import { tour } from '../lab/tour.ts';
+
+export const SCENARIOS: Readonly<Record<string, Scenario>> = {
+  claim,
+  crash,
+  cut,
+  drain,
+  sigterm,
+  rejoin,
+  partition,
+  deaf,
+};
+const MAX_NODES = 50;
+
+/** The numbers that only some scenarios have, in words. */
+const FURTHER: readonly (readonly [keyof ScenarioLine, string])[] = [
+  ['newClientMs', 'a new client was answered after # ms'],
+  ['convergedMs', 'one owner after # ms'],
+  ['clientsMs', 'every client followed after # ms'],
+  ['ownerChanges', '# owner changes'],
+  ['tcpOpened', '# TCP connections'],
+  ['tcpFailed', '# failed'],
+  ['tcpCut', '# cut short'],
+  ['follows', 'the client changed over # times'],
+  ['resets', '# of ten long-lived ones reset'],
+];
+
+const describe = (line: ScenarioLine): string => {
+  const { scenario, family, sent, lost, gapMs, ok, promise, note } = line;
+  const further = FURTHER.flatMap(([key, words]) =>
+    line[key] === undefined ? [] : [words.replace('#', String(Math.round(Number(line[key]))))],
+  );
+  const numbers = [`${lost} of ${sent} lost`, `longest gap ${Math.round(gapMs)} ms`, ...further].join(', ');
+  const verdict = ok ? 'kept  ' : 'BROKEN';
+  return `${verdict} ${scenario} ${family}: ${numbers} (promised: ${promise})${note === undefined ? '' : `; ${note}`}`;
+};
+
+const readNodes = (text: string | undefined): number | null => {
+  if (text === undefined) return null;
+  const count = Number(text);
+  if (Number.isInteger(count) && count >= 1 && count <= MAX_NODES) return count;
+  throw new CommandError(EXIT.usage, `--nodes ${text}: a number from 1 to ${MAX_NODES} would be right`);
+};
+
+const chosen = (name: string): readonly Scenario[] => {
+  if (name === 'all') return Object.values(SCENARIOS);
+  const scenario = Object.hasOwn(SCENARIOS, name) ? SCENARIOS[name] : undefined;
+  if (scenario !== undefined) return [scenario];
+  const known = [...Object.keys(SCENARIOS), 'all'].join(', ');
+  throw new CommandError(EXIT.usage, `--scenario ${name}: there is none of that name; there are ${known}`);
+};
+
+const runScenarios = async (
+  scenarios: readonly Scenario[],
+  nodes: number | null,
+  json: boolean,
+): Promise<ExitCode> => {
+  const say = json ? () => {} : (line: string) => print(`  ${line}`);
+  let isKept = true;
+  for (const scenario of scenarios) {
+    for (const line of await runScenario(scenario, { nodes, say })) {
+      print(json ? JSON.stringify(line) : describe(line));
+      isKept &&= line.ok;
+    }
+  }
+  return isKept ? EXIT.yes : EXIT.no;
+};
+
+const enterEnclosure = async (): Promise<void> => {
+  try {
+    await enclose();
+  } catch (error) {
+    if (error instanceof EnclosureError)
+      throw new CommandError(error.exitCode === 3 ? EXIT.permission : EXIT.usage, error.message);
+    throw error;
+  }
+};
+
+export const lab: Command = {
+  summary: 'a switch, nodes and a client on this machine, and real failures',
+  help: [
+    'Usage: holdfast lab [--nodes N] [--scenario NAME] [--json] [--keep]',
+    '',
+    'Without a scenario: the tour, which explains what it does; on a terminal it stays up for you to play.',
+    ...Object.entries(SCENARIOS).map(([name, { summary }]) => `  --scenario ${name.padEnd(10)}${summary}`),
+    '  --scenario all       every one of them',
+    '  --keep               the tour stays up until Ctrl-C, on a terminal or not',
+  ].join('\n'),
+  run: async (args) => {
+    const { values } = readOptions(args, {
+      nodes: { type: 'string' },
+      scenario: { type: 'string' },
+      json: { type: 'boolean', default: false },
+      keep: { type: 'boolean', default: false },
+    });
+    const nodes = readNodes(values.nodes);
+    const scenarios = values.scenario === undefined ? null : chosen(values.scenario);
+    await enterEnclosure();
+    if (scenarios === null)
+      return await tour({ nodes: nodes ?? 3, keep: values.keep || process.stdin.isTTY === true });
+    return await runScenarios(scenarios, nodes, values.json);
+  },
+};

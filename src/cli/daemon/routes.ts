@@ -1,0 +1,110 @@
+// What the daemon serves: the control socket's commands, the status API, metrics and health.
+import { json, type Reply, type Routes } from '../../io/http/http-server.ts';
+import type { Journal } from '../../io/journal/journal.ts';
+import type { Metrics } from '../../io/metrics/metrics.ts';
+import { parseIp } from '../../io/packets/address.ts';
+import type { Icmpv6Sockets } from '../../io/wire/icmpv6-sockets.ts';
+import type { Wire } from '../../io/wire/wire.ts';
+import type { Core } from '../../machines/core.ts';
+import type { Input } from '../../machines/inputs.ts';
+import { VERSION } from '../version.ts';
+import { buildStatus } from './status.ts';
+
+export interface RouteParts {
+  readonly node: string;
+  readonly instance: string;
+  readonly core: Core;
+  readonly wire: Wire;
+  readonly icmpv6: Icmpv6Sockets;
+  readonly journal: Journal;
+  readonly metrics: Metrics;
+  readonly now: () => number;
+  readonly tell: (input: Input) => void;
+  /** What is wrong with this host or its configuration, in words. */
+  readonly findings: () => readonly string[];
+}
+
+const refuse = (problem: string): Reply => ({ status: 400, body: `${problem}\n` });
+
+/** Reads the body of a drain request; a problem is a text. */
+const readDrain = (body: string): Input | string => {
+  let request: { ip?: unknown; to?: unknown };
+  try {
+    request = JSON.parse(body === '' ? '{}' : body) as typeof request;
+  } catch {
+    return 'the request is not JSON';
+  }
+  const { ip = null, to = null } = request;
+  if (to !== null && typeof to !== 'string') return 'to: a node name would be right';
+  if (ip === null) return { type: 'drain.requested', ips: null, to };
+  const parsed = typeof ip === 'string' ? parseIp(ip) : null;
+  return parsed === null
+    ? 'ip: an IP address would be right'
+    : { type: 'drain.requested', ips: [parsed], to };
+};
+
+const isReady = (core: Core): boolean => {
+  const { isEligible, stopping } = core.view();
+  return isEligible && stopping === null;
+};
+
+const status = async ({ core, wire, now, findings }: RouteParts): Promise<Reply> =>
+  json(
+    buildStatus({
+      view: core.view(),
+      report: await wire.report(),
+      version: VERSION,
+      ready: isReady(core),
+      now: now(),
+      findings: findings(),
+    }),
+  );
+
+const scrape = async ({ core, wire, icmpv6, journal, metrics }: RouteParts): Promise<Reply> => {
+  const { counters, dropped, sendErrors } = await wire.report();
+  const { peers, serviceIPs } = core.view();
+  const body = await metrics.render({
+    ...counters,
+    serviceIPs,
+    peers: peers.map(({ state }) => state),
+    framesDropped: { ...dropped, ...counters.hellosRefused },
+    sendErrors: { ...sendErrors, ...icmpv6.counters.sendErrors },
+    journalBytes: journal.counters.bytes,
+    journalLost: journal.counters.lostInputs,
+    journalLate: journal.counters.lateBatches,
+    journalFailing: journal.failing() !== null,
+  });
+  return { contentType: metrics.contentType, body };
+};
+
+/** For root only, over the control socket. */
+export const controlRoutes = (parts: RouteParts): Routes => ({
+  'GET /identity': () => {
+    const { node, instance } = parts;
+    return json({ node, pid: process.pid, instance, version: VERSION });
+  },
+  'GET /status': () => status(parts),
+  'GET /metrics': () => scrape(parts),
+  'POST /drain': (body) => {
+    const input = readDrain(body);
+    if (typeof input === 'string') return refuse(input);
+    parts.tell(input);
+    return json({ accepted: true }, 202);
+  },
+  'POST /undrain': () => {
+    parts.tell({ type: 'undrain.requested' });
+    return json({ accepted: true }, 202);
+  },
+});
+
+export const httpRoutes = (parts: RouteParts): Routes => ({ 'GET /api/v1/status': () => status(parts) });
+
+export const metricsRoutes = (parts: RouteParts): Routes => ({
+  'GET /metrics': () => scrape(parts),
+  // Alive: the wire thread answers. Ready: this node may take and hold IPs.
+  'GET /healthz': async () => {
+    await parts.wire.report();
+    return { body: 'ok\n' };
+  },
+  'GET /readyz': () => (isReady(parts.core) ? { body: 'ready\n' } : { status: 503, body: 'not ready yet\n' }),
+});

@@ -1,0 +1,120 @@
+// A scenario of the lab: something happens to the nodes while clients probe, and a promise is kept or not. A
+// scenario leaves the stage as it found it (every daemon running, every port up, nobody drained), so that the
+// benchmark can play it many times over.
+import { type ProbeResult, startProbe } from './prober.ts';
+import type { Host } from './segment.ts';
+import { createStage, LAB_SERVICE_IPS, type Profile, type Stage } from './stage.ts';
+
+/** One line of `lab --json` (contract.md): one a scenario and address family. */
+export interface ScenarioLine {
+  readonly scenario: string;
+  readonly family: 'ipv4' | 'ipv6';
+  readonly sent: number;
+  readonly lost: number;
+  /** The longest time in which probes went unanswered. */
+  readonly gapMs: number;
+  readonly ok: boolean;
+  /** What was promised, in words. */
+  readonly promise: string;
+  /** crash: the longest time in which a client without a cache entry went unanswered. */
+  readonly newClientMs?: number;
+  /** partition: from the healing to exactly one answerer; to the last client's cache naming it. */
+  readonly convergedMs?: number;
+  readonly clientsMs?: number;
+  /** rejoin, deaf: owners other than before, or of another epoch. */
+  readonly ownerChanges?: number;
+  /** drain, sigterm: TCP connections tried, failed, reset before they were done; long-lived ones that were reset. */
+  readonly tcpOpened?: number;
+  readonly tcpFailed?: number;
+  readonly tcpCut?: number;
+  readonly resets?: number;
+  /** drain, sigterm: how often the client's kernel went from one MAC to another; more than once is to and fro. */
+  readonly follows?: number;
+  /** Why the promise counts as broken, or anything else worth saying. */
+  readonly note?: string;
+}
+
+/** Progress for people. */
+export type Say = (line: string) => void;
+
+export interface Scenario {
+  readonly summary: string;
+  /** With fewer it makes no sense. */
+  readonly leastNodes: number;
+  readonly clients: number;
+  /** More YAML for the nodes. */
+  readonly extra?: string;
+  play(stage: Stage, say: Say): Promise<readonly ScenarioLine[]>;
+}
+
+export const PERIOD_MS = 2;
+/** A short end of the draining: part of what is watched, and no wait between two plays. */
+export const SHORT_DRAIN = 'drain: {window: 5s, quiet: 500ms}';
+/** The prober's code is warm, and there is a before to compare with. */
+const WARM_UP_MS = 200;
+
+/** A prober that was itself late by more than this, or left out more than this part, cannot be believed about a gap. */
+const MAX_PROBER_LATENESS_MS = 50;
+const MAX_SKIPPED_PART = 0.02;
+
+const doubt = ({ sent, skippedTicks, lateMaxMs }: ProbeResult): { readonly note?: string } =>
+  lateMaxMs > MAX_PROBER_LATENESS_MS || skippedTicks > sent * MAX_SKIPPED_PART
+    ? { note: `the prober itself was late by ${lateMaxMs} ms and left out ${skippedTicks} probes` }
+    : {};
+
+/** Turns what the prober measured into lines; `judged` adds to the numbers whether the promise was kept. */
+export const toLines = (
+  scenario: string,
+  promise: string,
+  results: readonly ProbeResult[],
+  judged: (result: ProbeResult) => Partial<ScenarioLine> & { readonly ok: boolean },
+): readonly ScenarioLine[] =>
+  results.map((result) => {
+    const { family, sent, lost, gapMs } = result;
+    return { scenario, family, sent, lost, gapMs, promise, ...doubt(result), ...judged(result) };
+  });
+
+/** Probes every service IP from `client` until stopped; resolves when it is warm. */
+export const startProbing = async (client: Host): Promise<() => Promise<readonly ProbeResult[]>> => {
+  const probe = startProbe(client, { targets: LAB_SERVICE_IPS, periodMs: PERIOD_MS });
+  await probe.ready;
+  await new Promise((resolve) => setTimeout(resolve, WARM_UP_MS));
+  return probe.stop;
+};
+
+export interface PlayOptions {
+  readonly nodes: number | null;
+  readonly profile?: Profile;
+  readonly say: Say;
+}
+
+const DEFAULT_NODES = 3;
+
+/** The number of nodes a scenario gets: what was asked for, but never fewer than it needs. */
+export const nodesFor = ({ leastNodes }: Scenario, asked: number | null): number =>
+  Math.max(leastNodes, asked ?? (leastNodes > 1 ? DEFAULT_NODES : 1));
+
+/** Builds the stage, plays one scenario on it, and replays every journal: one that differs breaks the promise. */
+export const runScenario = async (
+  scenario: Scenario,
+  { nodes, profile, say }: PlayOptions,
+): Promise<readonly ScenarioLine[]> => {
+  const { clients, extra } = scenario;
+  const stage = await createStage({
+    nodes: nodesFor(scenario, nodes),
+    clients,
+    ...(profile === undefined ? {} : { profile }),
+    ...(extra === undefined ? {} : { extra }),
+  });
+  try {
+    const lines = await scenario.play(stage, say);
+    const difference = await stage.replayed();
+    if (difference === null) {
+      say(`the journals of ${stage.nodes.length} nodes replay identically`);
+      return lines;
+    }
+    return lines.map((line) => ({ ...line, ok: false, note: difference }));
+  } finally {
+    await stage.dispose();
+  }
+};

@@ -1,0 +1,63 @@
+// The whole effective configuration: every key of the file, defaults filled in, addresses canonical, durations in
+// milliseconds, sizes in bytes. Also the part of it that decisions depend on, which enters the core as an input.
+import type { NodeName } from '../../machines/claims.ts';
+import type { CoreConfig, ProbeStyle, ServiceIpConfig } from '../../machines/config.ts';
+import type { Listen } from './names.ts';
+
+export const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal'] as const;
+type LogLevel = (typeof LOG_LEVELS)[number];
+
+export interface Config {
+  readonly node: NodeName;
+  /** Interfaces that may be used; null: each one with an on-link prefix that holds a service IP. */
+  readonly interfaces: readonly string[] | null;
+  readonly serviceIPs: readonly ServiceIpConfig[];
+  readonly serve: 'host' | 'none';
+  /** False: shadow mode, which decides and records but sends and answers nothing. */
+  readonly announce: boolean;
+  readonly probe: ProbeStyle;
+  readonly announcements: { readonly refreshMs: number };
+  /** `keyFile` null: hellos are not signed. */
+  readonly heartbeat: {
+    readonly intervalMs: number;
+    readonly deadAfterMs: number;
+    readonly keyFile: string | null;
+    /** Nodes of other groups on the segment are ignored. */
+    readonly group: string;
+  };
+  readonly drain: {
+    readonly windowMs: number;
+    readonly quietMs: number;
+    readonly style: 'prompt' | 'patient';
+  };
+  readonly rebalance: { readonly mode: 'off' | 'gentle'; readonly intervalMs: number };
+  /** The wire thread falls silent when the main thread has not checked in for this long. */
+  readonly watchdogMs: number;
+  readonly journal: { readonly directory: string; readonly maxSizeBytes: number };
+  readonly log: { readonly level: LogLevel };
+  /** The Unix socket of the operator commands. */
+  readonly control: string;
+  /** Null: not served. */
+  readonly http: Listen | null;
+  /** Null: not served. */
+  readonly metrics: Listen | null;
+  /** `kubernetes` is refused until this program can do it. */
+  readonly cluster: 'file';
+  /** `kubeconfig` null: the service account of the pod. */
+  readonly kubernetes: {
+    readonly kubeconfig: string | null;
+    readonly loadBalancerClass: string;
+    readonly defaultClass: boolean;
+  };
+}
+
+/** The part that decisions depend on; what is left out cannot change a replay. */
+export const toCoreConfig = (config: Config): CoreConfig => ({
+  node: config.node,
+  interfaces: config.interfaces,
+  serviceIPs: config.serviceIPs,
+  serve: config.serve,
+  probe: config.probe,
+  heartbeat: { intervalMs: config.heartbeat.intervalMs, deadAfterMs: config.heartbeat.deadAfterMs },
+  drain: config.drain,
+});

@@ -1,0 +1,75 @@
+// What the main thread and the wire thread say to each other, and the memory they share.
+import type { MessagePort } from 'node:worker_threads';
+import type { Ip, Mac } from '../../machines/frames.ts';
+import type { Instance } from '../../machines/hello.ts';
+import type { Input } from '../../machines/inputs.ts';
+import type { WireCommand, WireConfig, WireCounters } from '../../machines/wire-facts.ts';
+import type { ClockOrigin } from '../clock.ts';
+
+/** Indices into the shared Float64 array. */
+export const MAIN_ALIVE_AT = 0;
+/** Indices into the shared Int32 array. */
+export const QUIT = 0;
+
+export interface WireThreadData {
+  readonly origin: ClockOrigin;
+  readonly config: WireConfig;
+  readonly instance: Instance;
+  readonly hello: HelloSecrets;
+  /** The main thread writes a byte to wake `poll`. */
+  readonly wakeFd: number;
+  /** Logical time of the main thread's last sign of life. */
+  readonly alive: Float64Array<SharedArrayBuffer>;
+  readonly flags: Int32Array<SharedArrayBuffer>;
+  readonly port: MessagePort;
+}
+
+/** What turns hellos into octets and back. The first key signs, every key verifies; none: unsigned. */
+export interface HelloSecrets {
+  readonly keys: readonly Uint8Array[];
+  readonly group: string;
+}
+
+export type ToWire =
+  /** `birth`: the instance for which the core decided this; another birth does not obey. */
+  | { readonly type: 'command'; readonly command: WireCommand; readonly birth: Instance }
+  | { readonly type: 'secrets'; readonly hello: HelloSecrets }
+  | { readonly type: 'report'; readonly id: number };
+
+export interface Advertise {
+  readonly interface: string;
+  readonly ip: Ip;
+  readonly mac: Mac;
+}
+
+/** Counters of the thread itself, beside those of the step. */
+export interface WireReport {
+  readonly counters: WireCounters;
+  readonly dropped: Readonly<Record<string, number>>;
+  readonly sendErrors: Readonly<Record<string, number>>;
+  /** Interfaces without a packet socket, and the error. */
+  readonly unopened: Readonly<Record<string, string>>;
+  readonly framesRead: number;
+  readonly answering: number;
+  readonly lastHeard: Readonly<Record<Instance, number>>;
+  readonly clients: Readonly<Record<Ip, { readonly clients: number; readonly clientsConfirmed: number }>>;
+}
+
+export type FromWire =
+  | {
+      readonly type: 'news';
+      readonly facts: readonly { readonly at: number; readonly input: Input }[];
+      readonly advertise: readonly Advertise[];
+      /** How long clients took to follow, milliseconds. */
+      readonly converged: readonly number[];
+      /** How late hellos left, milliseconds. */
+      readonly helloLateness: readonly number[];
+    }
+  | { readonly type: 'report'; readonly id: number; readonly report: WireReport }
+  /** Something the operator should know: a right that is missing, a socket that could not be opened. */
+  | {
+      readonly type: 'notice';
+      readonly level: 'info' | 'warn';
+      readonly code: string;
+      readonly message: string;
+    };

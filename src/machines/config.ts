@@ -1,0 +1,33 @@
+// The part of the effective configuration that decisions depend on. src/io/config reads, checks and fills it;
+// it enters the core as an input, so a replay needs no file.
+import type { NodeName } from './claims.ts';
+import type { Ip } from './frames.ts';
+
+/** One configured service IP. `null` means any. */
+export interface ServiceIpConfig {
+  readonly ip: Ip;
+  readonly nodes: readonly NodeName[] | null;
+  readonly interfaces: readonly string[] | null;
+}
+
+/** `quick`: 3 probes in about a second. `full`: the timing of RFC 5227 §1.1. `off`: take without asking. */
+export type ProbeStyle = 'quick' | 'full' | 'off';
+
+export interface CoreConfig {
+  readonly node: NodeName;
+  /** Interfaces that may be used; null: each one with an on-link prefix that holds a service IP. */
+  readonly interfaces: readonly string[] | null;
+  readonly serviceIPs: readonly ServiceIpConfig[];
+  readonly serve: 'host' | 'none';
+  readonly probe: ProbeStyle;
+  readonly heartbeat: { readonly intervalMs: number; readonly deadAfterMs: number };
+  readonly drain: {
+    readonly windowMs: number;
+    readonly quietMs: number;
+    readonly style: 'prompt' | 'patient';
+  };
+}
+
+/** How long a node listens before it may take its first IP: one hold time and one interval (design.md, Start). */
+export const startDelayMs = ({ heartbeat }: CoreConfig): number =>
+  heartbeat.deadAfterMs + heartbeat.intervalMs;

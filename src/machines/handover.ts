@@ -1,0 +1,171 @@
+// Planned moves: this node names a successor for an IP it holds, goes on answering until it hears that one's
+// claim, then drains. Drains of a whole node, of single IPs, and the way out of a node that is being stopped.
+import type { NodeName } from './claims.ts';
+import { reconsiderAll, segmentOn } from './contest.ts';
+import { type CoreState, endHandover, send } from './core-state.ts';
+import type { Ip } from './frames.ts';
+import { intervalOf } from './segments.ts';
+import { stateOf } from './service-ip.ts';
+import type { Service } from './services.ts';
+import { successorsFor } from './succession.ts';
+
+/** After so many intervals without the successor's claim another one is named. */
+export const INTERVALS_PER_SUCCESSOR = 8;
+/** All nodes stopped together end within 15 s (contract.md); this leaves time for the process itself. */
+export const STOP_WITHIN_MS = 12_000;
+
+/** IPs that are on their way to each node, so that a drain spreads them. */
+const assignments = (state: CoreState): Map<NodeName, number> => {
+  const assigned = new Map<NodeName, number>();
+  for (const { handover } of state.services.all.values()) {
+    if (handover?.to) assigned.set(handover.to, (assigned.get(handover.to) ?? 0) + 1);
+  }
+  return assigned;
+};
+
+/** Names the next successor of an IP that this node leads, or says why there is none. */
+const nameSuccessor = (state: CoreState, service: Service, assigned: Map<NodeName, number>): void => {
+  const { handover, snapshot, ip } = service;
+  const { interface: name } = snapshot.context;
+  if (handover === null || state.config === null || name === null) return;
+  const segment = segmentOn(state, name);
+  const able = successorsFor(service, segment, assigned).filter((node) => !handover.tried.includes(node));
+  const to = handover.wanted === null ? able[0] : able.find((node) => node === handover.wanted);
+  state.timers.cancel(`handover ${ip}`);
+  if (to === undefined) {
+    const who = handover.wanted ?? 'no other node';
+    const stays =
+      handover.tried.length > 0 ? `${handover.tried.join(', ')} did not take it` : `${who} can take it now`;
+    service.handover = {
+      ...handover,
+      to: null,
+      stays: handover.wanted === null ? stays : `${who} cannot take it`,
+    };
+    state.emit({ type: 'yield', ip, interface: name, successor: null });
+    return;
+  }
+  service.handover = { ...handover, to, stays: null };
+  assigned.set(to, (assigned.get(to) ?? 0) + 1);
+  state.emit({ type: 'yield', ip, interface: name, successor: to });
+  const patience = INTERVALS_PER_SUCCESSOR * intervalOf(segment, state.config);
+  state.timers.set(`handover ${ip}`, state.clock + patience, { kind: 'handover', ip });
+};
+
+/** Begins planned moves of what this node leads among `ips` (null: all of it). */
+const beginHandovers = (state: CoreState, ips: readonly Ip[] | null, wanted: NodeName | null): void => {
+  const assigned = assignments(state);
+  for (const service of state.services.all.values()) {
+    if (ips !== null && !ips.includes(service.ip)) continue;
+    if (stateOf(service.snapshot) !== 'leader') continue;
+    service.handover = { to: null, wanted, tried: [], stays: null };
+    nameSuccessor(state, service, assigned);
+  }
+};
+
+/** Somebody may be able to take now what had to stay. */
+export const retryHandovers = (state: CoreState): void => {
+  const assigned = assignments(state);
+  for (const service of state.services.all.values()) {
+    if (service.handover === null || service.handover.stays === null) continue;
+    service.handover = { ...service.handover, tried: [], stays: null };
+    nameSuccessor(state, service, assigned);
+  }
+};
+
+/** The named successor has not claimed in time: another one, and the IP stays here meanwhile. */
+export const handoverDue = (state: CoreState, service: Service): void => {
+  const { handover } = service;
+  if (handover === null || handover.to === null) return;
+  service.handover = { ...handover, to: null, tried: [...handover.tried, handover.to] };
+  nameSuccessor(state, service, assignments(state));
+  progressStop(state);
+};
+
+export const drain = (state: CoreState, ips: readonly Ip[] | null, to: NodeName | null): void => {
+  if (ips === null && !state.drained) {
+    state.drained = true;
+    state.emit({ type: 'remember.drained', drained: true });
+  }
+  sayFlags(state);
+  beginHandovers(state, ips, to);
+};
+
+export const undrain = (state: CoreState): void => {
+  if (state.drained) {
+    state.drained = false;
+    state.emit({ type: 'remember.drained', drained: false });
+  }
+  sayFlags(state);
+  for (const service of state.services.all.values()) {
+    const { handover, ip, snapshot } = service;
+    if (handover === null) continue;
+    endHandover(state, service);
+    if (stateOf(snapshot) !== 'leader' || snapshot.context.interface === null) continue;
+    state.emit({ type: 'yield', ip, interface: snapshot.context.interface, successor: null });
+  }
+  reconsiderAll(state);
+};
+
+/** Hellos tell whether this node takes, gives or only listens. */
+export const sayFlags = (state: CoreState): void => {
+  const leaving = state.stopping !== null;
+  const flags = {
+    starting: !state.isEligible,
+    ready: state.isEligible && !state.drained && !leaving,
+    leaving,
+  };
+  if (JSON.stringify(flags) === JSON.stringify(state.flags)) return;
+  state.flags = flags;
+  state.emit({ type: 'hello.flags', flags });
+};
+
+export const stop = (state: CoreState, reason: string): void => {
+  if (state.stopping !== null) return;
+  state.stopping = reason;
+  sayFlags(state);
+  state.timers.set('stop', state.clock + STOP_WITHIN_MS, { kind: 'stop' });
+  beginHandovers(state, null, null);
+  progressStop(state);
+};
+
+const release = (state: CoreState, service: Service): void => {
+  const because = { cause: 'stopping', reason: state.stopping ?? '' } as const;
+  send(state, service, { type: 'WITHDRAW' }, because);
+};
+
+/** A draining IP is carried on only while somebody else owns it by now. */
+const isCarriedFor = (state: CoreState, service: Service): boolean => {
+  const { interface: name, policy } = service.snapshot.context;
+  if (policy.serve === 'none' || name === null) return false;
+  const segment = segmentOn(state, name);
+  return segment.register.best(service.ip, segment.standing, '') !== null;
+};
+
+/**
+ * A stopping node: what nobody can take is released, what has been handed over is carried to the end of its
+ * drain, and when nothing is left the process may end.
+ */
+export const progressStop = (state: CoreState): void => {
+  if (state.stopping === null || state.hasExited) return;
+  for (const service of state.services.all.values()) {
+    const at = stateOf(service.snapshot);
+    if (at === 'candidate') release(state, service);
+    if (at === 'leader' && service.handover?.to == null) release(state, service);
+    if (at === 'draining' && !isCarriedFor(state, service)) release(state, service);
+  }
+  for (const { snapshot } of state.services.all.values()) if (stateOf(snapshot) !== 'unowned') return;
+  state.hasExited = true;
+  for (const service of state.services.all.values()) {
+    if (service.group !== null) state.emit({ type: 'group.leave', ip: service.ip, interface: service.group });
+    service.group = null;
+  }
+  state.emit({ type: 'exit' });
+};
+
+/** Nobody took what was offered: everything still led is released, so that the process can end. */
+export const stopDue = (state: CoreState): void => {
+  for (const service of state.services.all.values()) {
+    if (stateOf(service.snapshot) === 'leader') release(state, service);
+  }
+  progressStop(state);
+};

@@ -1,0 +1,314 @@
+// What this node hears in the hellos of one interface: who is there, proven or not, what each claims, and since
+// when somebody is late. Turns the stream of hellos into news for the core. Part of the wire step; pure.
+import { addressKey, FIRST_KEY, LAST_KEY } from './address-key.ts';
+import type { NodeName } from './claims.ts';
+import type { Ip, Mac } from './frames.ts';
+import type { HelloFrame, Instance, SaidClaim, Slice, WitnessedClaim } from './hello.ts';
+import type { Input, PeerClaim, PeerFact } from './inputs.ts';
+
+/** Instances remembered: some thousand rebirths of some hundred nodes; then the longest silent are forgotten. */
+const MAX_INSTANCES = 4_096;
+/** Peers heard at once on one segment; those beyond are counted, not heard. */
+export const MAX_PEERS = 512;
+/** Claims of one peer; those beyond are not taken in. */
+export const MAX_PEER_CLAIMS = 65_536;
+/** A silent peer is kept this long; its sequence longer. */
+const FORGET_AFTER_MS = 600_000;
+/** `peer.late` after this many of the peer's intervals. */
+const LATE_INTERVALS = 2;
+
+export type HelloVerdict = 'taken' | 'own' | 'replayed' | 'void-instance' | 'too-many-peers';
+
+interface HeldClaim extends SaidClaim {
+  readonly successor: NodeName | null;
+}
+
+interface Peer {
+  readonly node: NodeName;
+  readonly instance: Instance;
+  mac: Mac;
+  sequence: number;
+  lastAt: number;
+  intervalMs: number;
+  holdMs: number;
+  isProven: boolean;
+  /** Silent for LATE_INTERVALS, and said so. */
+  isLate: boolean;
+  /** Within its hold time. */
+  isHeard: boolean;
+  /** All that a fact about it says, to see whether a hello brings news. */
+  said: string;
+  readonly claims: Map<Ip, HeldClaim & { readonly key: string }>;
+  witnessed: string;
+  /** Ranges of its table heard since it became heard, merged and sorted; null once whole. */
+  covered: { from: string; to: string }[] | null;
+}
+
+export interface HelloEars {
+  /** Takes one verified hello. Returns what became of it; facts are added to `news`. */
+  hear(
+    at: number,
+    hello: HelloFrame,
+    own: { readonly node: NodeName; readonly instance: Instance },
+    news: Input[],
+  ): HelloVerdict;
+  /** Says again all that is known of a peer's table: the core had given the peer up already. */
+  retell(node: NodeName, news: Input[]): void;
+  /** Fires what is due: who is late, who is silent beyond its hold time. */
+  runClock(at: number, news: Input[]): void;
+  nextDeadline(): number | null;
+  /** Instances heard within their hold time: what own hellos list. */
+  heard(): readonly Instance[];
+  /** Grows whenever `heard()` changes. */
+  heardVersion(): number;
+  /** Proven peers within their hold time. */
+  provenCount(): number;
+  /** When each instance was last heard, logical milliseconds. */
+  lastHeard(): Readonly<Record<Instance, number>>;
+  isPeerMac(mac: Mac): boolean;
+  forgetAll(): void;
+}
+
+const addRange = (ranges: { from: string; to: string }[], added: Slice): { from: string; to: string }[] => {
+  const merged: { from: string; to: string }[] = [];
+  let { from, to } = added;
+  for (const range of ranges) {
+    if (range.to < from || range.from > to) {
+      merged.push(range);
+      continue;
+    }
+    if (range.from < from) from = range.from;
+    if (range.to > to) to = range.to;
+  }
+  merged.push({ from, to });
+  return merged;
+};
+
+const isWhole = (ranges: readonly { readonly from: string; readonly to: string }[]): boolean =>
+  ranges.some(({ from, to }) => from === FIRST_KEY && to === LAST_KEY);
+
+export const createHelloEars = (interfaceName: string): HelloEars => {
+  const peers = new Map<Instance, Peer>();
+  /** The last sequence of every instance, kept beyond its silence; an instance that was voided never returns. */
+  const remembered = new Map<Instance, { sequence: number; isVoid: boolean }>();
+  let version = 0;
+
+  const factOf = (peer: Peer, hello: HelloFrame): PeerFact => ({
+    interface: interfaceName,
+    node: peer.node,
+    instance: peer.instance,
+    mac: peer.mac,
+    proven: peer.isProven,
+    intervalMs: peer.intervalMs,
+    holdMs: peer.holdMs,
+    flags: hello.flags,
+    subnets: hello.subnets,
+    hears: hello.hears,
+  });
+
+  const remember = (instance: Instance, sequence: number, isVoid: boolean): void => {
+    remembered.delete(instance);
+    remembered.set(instance, { sequence, isVoid });
+    if (remembered.size > MAX_INSTANCES) remembered.delete(remembered.keys().next().value as Instance);
+  };
+
+  const forget = (peer: Peer, isVoid: boolean): void => {
+    peers.delete(peer.instance);
+    remember(peer.instance, peer.sequence, isVoid);
+    version += 1;
+  };
+
+  const silence = (peer: Peer): void => {
+    peer.isHeard = false;
+    peer.claims.clear();
+    peer.covered = [];
+    peer.witnessed = '';
+    peer.said = '';
+    version += 1;
+  };
+
+  /** The claims of `hello` as news: what the peer did not say before, and what it says no longer. */
+  const hearClaims = (peer: Peer, hello: HelloFrame, news: Input[]): void => {
+    const claims: PeerClaim[] = [];
+    const released: Ip[] = [];
+    const hold = (claim: SaidClaim, successor: NodeName | null): void => {
+      const before = peer.claims.get(claim.ip);
+      const { ip, epoch, weak } = claim;
+      if (before?.epoch === epoch && before.weak === weak && before.successor === successor) return;
+      if (before === undefined && peer.claims.size >= MAX_PEER_CLAIMS) return;
+      peer.claims.set(ip, { ip, epoch, weak, successor, key: addressKey(ip) });
+      claims.push({ ip, node: peer.node, epoch, weak, successor });
+    };
+    const release = (ip: Ip): void => {
+      if (peer.claims.delete(ip)) released.push(ip);
+    };
+    for (const slice of hello.slices) {
+      const listed = new Set<Ip>();
+      // A slice repeats what a change of the same hello says more fully (its successor).
+      for (const claim of slice.claims) {
+        listed.add(claim.ip);
+        const before = peer.claims.get(claim.ip);
+        hold(claim, before?.epoch === claim.epoch ? before.successor : null);
+      }
+      for (const { ip, key } of peer.claims.values()) {
+        if (key >= slice.from && key < slice.to && !listed.has(ip)) release(ip);
+      }
+    }
+    for (const change of hello.changes) {
+      if (change.held) hold(change, change.successor);
+      else release(change.ip);
+    }
+    if (claims.length > 0 || released.length > 0) {
+      news.push({ type: 'claims.heard', interface: interfaceName, node: peer.node, claims, released });
+    }
+  };
+
+  const hearTable = (peer: Peer, hello: HelloFrame, news: Input[]): void => {
+    hearClaims(peer, hello, news);
+    const witnessed = JSON.stringify(hello.witnessed);
+    if (witnessed !== peer.witnessed && !(witnessed === '[]' && peer.witnessed === '')) {
+      peer.witnessed = witnessed;
+      const claims: readonly WitnessedClaim[] = hello.witnessed;
+      news.push({ type: 'claims.witnessed', interface: interfaceName, node: peer.node, claims });
+    }
+    if (peer.covered === null) return;
+    for (const slice of hello.slices) peer.covered = addRange(peer.covered, slice);
+    if (!isWhole(peer.covered)) return;
+    peer.covered = null;
+    news.push({ type: 'peer.whole', interface: interfaceName, node: peer.node, instance: peer.instance });
+  };
+
+  /** A proven new instance voids the old one of the same node, which never returns. */
+  const voidOlder = (peer: Peer): void => {
+    for (const other of [...peers.values()]) {
+      if (other.node === peer.node && other !== peer) forget(other, true);
+    }
+  };
+
+  /** Another life of its name still speaks on time: two nodes bear one name, and the newcomer is to refuse. */
+  const isNameInUse = (peer: Peer, at: number): boolean =>
+    [...peers.values()].some(
+      (other) =>
+        other !== peer &&
+        other.node === peer.node &&
+        other.isProven &&
+        at < other.lastAt + LATE_INTERVALS * other.intervalMs,
+    );
+
+  /** Unproven ones, which may be replays of old lives, never keep a real peer out. */
+  const makeRoom = (): boolean => {
+    const dispensable = [...peers.values()].find(({ isProven, isHeard }) => !isProven || !isHeard);
+    if (dispensable !== undefined) forget(dispensable, false);
+    return dispensable !== undefined;
+  };
+
+  const meet = (hello: HelloFrame): Peer => {
+    const peer: Peer = {
+      node: hello.node,
+      instance: hello.instance,
+      mac: hello.ethernetSource,
+      sequence: 0,
+      lastAt: 0,
+      intervalMs: hello.intervalMs,
+      holdMs: hello.holdMs,
+      isProven: false,
+      isLate: false,
+      isHeard: false,
+      said: '',
+      claims: new Map(),
+      witnessed: '',
+      covered: [],
+    };
+    peers.set(hello.instance, peer);
+    return peer;
+  };
+
+  return {
+    hear: (at, hello, own, news) => {
+      if (hello.instance === own.instance) return 'own';
+      const past = remembered.get(hello.instance);
+      if (past?.isVoid) return 'void-instance';
+      const known = peers.get(hello.instance);
+      const lastSequence = known?.sequence ?? past?.sequence ?? 0;
+      if (hello.sequence <= lastSequence) return 'replayed';
+      if (known === undefined && peers.size >= MAX_PEERS && !makeRoom()) return 'too-many-peers';
+      const peer = known ?? meet(hello);
+      peer.sequence = hello.sequence;
+      peer.lastAt = at;
+      peer.mac = hello.ethernetSource;
+      peer.intervalMs = hello.intervalMs;
+      peer.holdMs = hello.holdMs;
+      const wasLate = peer.isLate;
+      peer.isLate = false;
+      if (!peer.isHeard) version += 1;
+      peer.isHeard = true;
+      // A frame that lists this birth was made after it: replay protection without clocks or stored state.
+      if (!peer.isProven && hello.hears.includes(own.instance) && !isNameInUse(peer, at)) {
+        peer.isProven = true;
+        voidOlder(peer);
+      }
+      const fact = factOf(peer, hello);
+      const said = JSON.stringify(fact);
+      if (wasLate && peer.said !== '') {
+        news.push({ type: 'peer.back', interface: interfaceName, node: peer.node, instance: peer.instance });
+      }
+      if (said !== peer.said) {
+        peer.said = said;
+        news.push({ type: 'peer.heard', peer: fact });
+      }
+      if (peer.isProven) hearTable(peer, hello, news);
+      return 'taken';
+    },
+    retell: (node, news) => {
+      for (const peer of peers.values()) {
+        if (peer.node !== node || !peer.isProven || !peer.isHeard) continue;
+        const claims = [...peer.claims.values()].map(({ key: _, ...claim }) => ({ ...claim, node }));
+        if (claims.length > 0) {
+          news.push({ type: 'claims.heard', interface: interfaceName, node, claims, released: [] });
+        }
+        if (peer.covered !== null) continue;
+        news.push({ type: 'peer.whole', interface: interfaceName, node, instance: peer.instance });
+      }
+    },
+    runClock: (at, news) => {
+      for (const peer of [...peers.values()]) {
+        const { node, instance } = peer;
+        if (!peer.isLate && at >= peer.lastAt + LATE_INTERVALS * peer.intervalMs) {
+          peer.isLate = true;
+          const { lastAt } = peer;
+          news.push({ type: 'peer.late', interface: interfaceName, node, instance, lastHeardAt: lastAt });
+        }
+        if (!peer.isHeard && at >= peer.lastAt + FORGET_AFTER_MS) forget(peer, false);
+        if (!peer.isHeard || at < peer.lastAt + peer.holdMs) continue;
+        silence(peer);
+        // Unproven ones are nobody's peers: forget them, their sequence is remembered.
+        if (!peer.isProven) forget(peer, false);
+      }
+    },
+    nextDeadline: () => {
+      let next: number | null = null;
+      for (const peer of peers.values()) {
+        if (peer.isLate && !peer.isHeard) continue;
+        const due = peer.lastAt + (peer.isLate ? peer.holdMs : LATE_INTERVALS * peer.intervalMs);
+        if (next === null || due < next) next = due;
+      }
+      return next;
+    },
+    heard: () => {
+      const heard = [...peers.values()].filter(({ isHeard }) => isHeard);
+      // Proven ones first: where there is no room for all, replays of old lives must not displace them.
+      return heard.sort((a, b) => Number(b.isProven) - Number(a.isProven)).map(({ instance }) => instance);
+    },
+    heardVersion: () => version,
+    provenCount: () => [...peers.values()].filter(({ isHeard, isProven }) => isHeard && isProven).length,
+    lastHeard: () =>
+      Object.fromEntries([...peers.values()].map(({ instance, lastAt }) => [instance, lastAt])),
+    isPeerMac: (mac) => {
+      for (const peer of peers.values()) if (peer.mac === mac) return true;
+      return false;
+    },
+    forgetAll: () => {
+      for (const peer of [...peers.values()]) forget(peer, false);
+    },
+  };
+};

@@ -1,0 +1,87 @@
+// Who is to take an IP that nobody holds: every node ranks the same candidates and takes in turn. Also says,
+// for people, why a node is not among them.
+
+import { holds } from './addresses.ts';
+import { compareRank, type NodeName } from './claims.ts';
+import type { CoreConfig, ServiceIpConfig } from './config.ts';
+import { type CoreState, myName } from './core-state.ts';
+import type { Peer } from './peers.ts';
+import { areTablesWhole, intervalOf, isHeardBySomeone, type Segment } from './segments.ts';
+import type { Service } from './services.ts';
+
+/** Ranks beyond this wait no longer: were all of them wrong, somebody must take it in the end. */
+const MAX_WAITING_RANK = 4;
+/** Each rank waits so many intervals for the one before. */
+const INTERVALS_PER_RANK = 2;
+
+export interface Candidate {
+  readonly node: NodeName;
+  /** Why it cannot take the IP; null when it can. */
+  readonly excluded: string | null;
+}
+
+const peerExclusion = (peer: Peer, service: ServiceIpConfig, isFirstEver: boolean): string | null => {
+  const { flags, subnets, hears } = peer.fact;
+  if (peer.state === 'dead') return 'dead';
+  if (peer.state === 'unproven') return 'its hellos are not proven';
+  if (flags.leaving) return 'leaving';
+  // Whoever hears nobody hears no requests either; unproven newcomers are judged above.
+  if (hears.length === 0) return 'it hears nobody';
+  // Nothing is lost by waiting for a node that is just starting, when nobody ever served the IP.
+  if (!flags.ready && !(isFirstEver && flags.starting)) return flags.starting ? 'starting' : 'drained';
+  if (service.nodes !== null && !service.nodes.includes(peer.fact.node))
+    return 'not among the nodes of its config';
+  const isOnLink = subnets.some((prefix) => holds(prefix, service.ip));
+  return isOnLink || service.interfaces !== null ? null : 'it has no subnet for it';
+};
+
+/** Why this node takes nothing at all now, or null. */
+export const ownExclusion = (state: CoreState, segment: Segment): string | null => {
+  if (!state.isEligible || state.clock < segment.listenUntil) return 'it listens first';
+  if (state.drained) return 'drained';
+  if (state.stopping !== null) return 'leaving';
+  if (!isHeardBySomeone(segment)) return 'none of the peers it hears hears it';
+  if (!areTablesWhole(segment, state.clock)) return 'it does not know yet what every peer holds';
+  return null;
+};
+
+/** Every node that could be thought of for `service`, best first. */
+export const candidatesFor = (state: CoreState, service: Service, segment: Segment): readonly Candidate[] => {
+  const { config } = service;
+  if (config === null) return [];
+  const isFirstEver = !service.isKnownFree;
+  const candidates: Candidate[] = [
+    { node: myName(state), excluded: service.obstacle?.reason ?? ownExclusion(state, segment) },
+  ];
+  for (const peer of segment.peers.all.values()) {
+    candidates.push({ node: peer.fact.node, excluded: peerExclusion(peer, config, isFirstEver) });
+  }
+  return candidates.sort((a, b) => compareRank(service.ip, a.node, b.node));
+};
+
+/** This node's place among those that can take it, from 0. */
+export const ownRank = (state: CoreState, candidates: readonly Candidate[]): number =>
+  candidates.filter(({ excluded }) => excluded === null).findIndex(({ node }) => node === myName(state));
+
+/** How long a node of `rank` leaves an unheld IP to those before it, milliseconds. */
+export const takeDelayMs = (rank: number, segment: Segment, config: CoreConfig, probeMs: number): number =>
+  Math.min(rank, MAX_WAITING_RANK) * (INTERVALS_PER_RANK * intervalOf(segment, config) + probeMs);
+
+/**
+ * To whom a held IP may be handed: those that can take it now, fewest IPs first, then by rank. `assigned` adds
+ * IPs that are on their way to a node already.
+ */
+export const successorsFor = (
+  service: Service,
+  segment: Segment,
+  assigned: ReadonlyMap<NodeName, number>,
+): readonly NodeName[] => {
+  const load = (node: NodeName): number => segment.register.count(node) + (assigned.get(node) ?? 0);
+  const { config } = service;
+  if (config === null) return [];
+  return [...segment.peers.all.values()]
+    .filter((peer) => (peer.state === 'alive' || peer.state === 'late') && peer.fact.flags.ready)
+    .filter((peer) => peerExclusion(peer, config, false) === null)
+    .map(({ fact }) => fact.node)
+    .sort((a, b) => load(a) - load(b) || compareRank(service.ip, a, b));
+};

@@ -1,0 +1,76 @@
+// What goes into the wire step and what comes out: plain data, so that the thread, the simulator and the tests
+// drive the same step. Commands come from the main thread's performers, facts go to its inbox.
+import type { NodeName } from './claims.ts';
+import type { Effect, EffectType } from './effects.ts';
+import type { Ip, Mac, NeighborFrame } from './frames.ts';
+import type { HelloFrame, Instance } from './hello.ts';
+import type { Input, InterfaceFact } from './inputs.ts';
+
+export interface WireConfig {
+  readonly node: NodeName;
+  /** False in shadow mode: nothing is sent, nothing is answered. */
+  readonly announce: boolean;
+  readonly refreshMs: number;
+  /** No sign of life from the main thread for this long: shut everything. */
+  readonly watchdogMs: number;
+  readonly heartbeat: { readonly intervalMs: number; readonly deadAfterMs: number };
+  /** The service IPs of this segment, held here or not: frames that use them are news. */
+  readonly watched: readonly Ip[];
+}
+
+/** The effects that the wire step performs. */
+export const WIRE_EFFECTS = [
+  'listen',
+  'hello.flags',
+  'answer.start',
+  'answer.stop',
+  'announce',
+  'probe',
+  'probe.stop',
+  'defend',
+  'yield',
+  'witness',
+  'retell',
+] as const satisfies readonly EffectType[];
+export type WireEffect = Extract<Effect, { readonly type: (typeof WIRE_EFFECTS)[number] }>;
+export type WireCommand = { readonly type: 'configure'; readonly config: WireConfig } | WireEffect;
+
+export type WireFrame = NeighborFrame | HelloFrame;
+
+export type WireEvent =
+  | { readonly type: 'frame'; readonly interface: string; readonly frame: WireFrame }
+  /** `birth`: the instance for which the core decided this; another birth does not obey. */
+  | { readonly type: 'command'; readonly command: WireCommand; readonly birth: Instance }
+  | { readonly type: 'link.changed'; readonly interface: InterfaceFact }
+  | { readonly type: 'link.gone'; readonly name: string }
+  /** The main thread's last sign of life, logical milliseconds. */
+  | { readonly type: 'main.alive'; readonly at: number }
+  /** The thread ran this much later than it wanted to. */
+  | { readonly type: 'overslept'; readonly byMs: number }
+  /** The answer to a `rebirth` output: a fresh instance. What was queued has been thrown away. */
+  | { readonly type: 'born'; readonly instance: Instance }
+  | { readonly type: 'clock' };
+
+export type WireOutput =
+  | { readonly type: 'send'; readonly interface: string; readonly frame: WireFrame }
+  /** An unsolicited advertisement, which raw-socket sends from the main thread (design.md, The wire thread). */
+  | { readonly type: 'advertise'; readonly interface: string; readonly ip: Ip; readonly mac: Mac }
+  | { readonly type: 'fact'; readonly input: Input }
+  /** Throw away every queued frame and step `born` with a fresh instance (design.md, Born again). */
+  | { readonly type: 'rebirth' }
+  /** How long a client took to follow a move, milliseconds: for a histogram. */
+  | { readonly type: 'converged'; readonly afterMs: number };
+
+/** Counters of the wire step since the thread began. */
+export interface WireCounters {
+  answers: Record<string, { arp: number; ndp: number }>;
+  announcements: { arp: number; ndp: number };
+  probes: number;
+  questions: number;
+  hellosSent: number;
+  hellosHeard: number;
+  /** Hellos that were verified and still not taken, by reason. */
+  hellosRefused: Record<string, number>;
+  rivals: Record<Ip, number>;
+  rebirths: number;
+}

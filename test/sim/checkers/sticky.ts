@@ -1,0 +1,60 @@
+// A healthy IP never moves without a cause: a node that returns or is new takes nothing, and an owner to which
+// nothing was done keeps what it has (design.md, Planned; What must never happen, 3). Not judged: moves that
+// the operator asked for, IPs that a foreign host claims, and runs in which links lose frames by chance (there
+// a healthy owner may honestly be taken for dead).
+import type { Ip } from '../../../src/machines/frames.ts';
+import type { CreateChecker } from './checker.ts';
+
+const PLANNED_MS = 10_000;
+
+export const sticky: CreateChecker = ({ world, answerers, intervalMs, holdMs, report }) => {
+  const { health } = world;
+  /** What was done before this is over and forgotten: death, restart of clocks, and 8 intervals of a move. */
+  const memoryMs = 2 * holdMs + 8 * intervalMs;
+
+  const isUntouched = (name: string): boolean => {
+    const since = health.fitSince(name);
+    return since !== null && world.queue.now() - since >= memoryMs;
+  };
+  const wereConnected = (a: string, b: string): boolean => {
+    const since = health.connectedSince(a, b);
+    return since !== null && world.queue.now() - since >= memoryMs;
+  };
+  const isExcused = (ip: Ip, name: string): boolean => {
+    const now = world.queue.now();
+    return (
+      // The claim of somebody who died right when the switch was joined still stands with those who heard him.
+      now - world.joinedAt() < 2 * holdMs ||
+      world.contested.has(ip) ||
+      // Held-back hellos of a living birth are taken for fresh ones: its claims stand, also by One-way.
+      now - world.lateHelloAt() < memoryMs ||
+      world.isLeaving(name) ||
+      now - world.lossyUntil() < memoryMs ||
+      now - world.toldAt(name) < PLANNED_MS
+    );
+  };
+
+  /** A claim taken while hearing too few gives way to a strong one whose maker is heard again (design.md, Weak). */
+  const isWeak = (name: string, ip: Ip): boolean =>
+    world.nodes
+      .get(name)
+      ?.core()
+      ?.checkpoint()
+      .services.some((service) => service.ip === ip && service.context.weak) ?? false;
+
+  return {
+    claim: 'a healthy IP never moves without a cause',
+    onAnswer: (node, ip, isAnswering) => {
+      const others = answerers.awake(ip).filter((name) => name !== node);
+      if (!isAnswering) {
+        if (others.length > 0 || !isUntouched(node) || isExcused(ip, node)) return;
+        if (isWeak(node, ip)) return;
+        return report(ip, `${node} stopped answering though nothing was done to it`);
+      }
+      for (const owner of others) {
+        if (!isUntouched(owner) || !isUntouched(node) || !wereConnected(owner, node)) continue;
+        if (!isExcused(ip, owner)) report(ip, `${node} took it from ${owner}, which was healthy`);
+      }
+    },
+  };
+};

@@ -1,0 +1,86 @@
+// A claim that is taken while hearing no peer, or fewer than half of those known, is weak (design.md, Weak): judged
+// by the hellos that really arrived, at the logical time of the taking. Known: heard since this birth by a hello
+// that lists it, and not gone with a goodbye. A claim that the holder hands over has the holder's strength.
+import type { Ip } from '../../../src/machines/frames.ts';
+import type { WireFrame } from '../sim-frames.ts';
+import type { CreateChecker } from './checker.ts';
+
+/** The wire thread and the main thread may be late with the news that a peer fell silent. */
+const LATENESS_MS = 40;
+/** Enough to hold one of each peer's. */
+const MAX_QUEUED = 64;
+
+export const weakClaims: CreateChecker = ({ world, holdMs, report }) => {
+  const instances = new Map<string, string>();
+  /** `hearer` → peer → when it was heard last, and whether it is known. */
+  const ears = new Map<string, Map<string, { at: number; isKnown: boolean; isLeaving: boolean }>>();
+  /** `node ip` → what was wrong with a strong claim, until the claim is made. */
+  const mustBeWeak = new Map<string, string>();
+
+  const hear = (node: string, frame: WireFrame): void => {
+    if (frame.kind !== 'hello' || frame.node === node) return;
+    const table = ears.get(node) ?? new Map();
+    ears.set(node, table);
+    const isKnown =
+      frame.hears.includes(instances.get(node) ?? '') && frame.instance === instances.get(frame.node);
+    const before = table.get(frame.node);
+    table.set(frame.node, {
+      at: world.queue.now(),
+      isKnown: isKnown || before?.isKnown === true,
+      isLeaving: frame.flags.leaving,
+    });
+  };
+
+  /** What waited in the socket while the node was paused is heard when it resumes. */
+  const queued = new Map<string, WireFrame[]>();
+  const readQueued = (): void => {
+    for (const [node, frames] of queued) {
+      if (world.node(node).isPaused()) continue;
+      queued.delete(node);
+      for (const frame of frames) hear(node, frame);
+    }
+  };
+
+  const judgeTaking = (node: string, ip: Ip, at: number): void => {
+    readQueued();
+    const peers = [...(ears.get(node)?.values() ?? [])];
+    const heard = peers.filter((peer) => peer.at > at - holdMs - LATENESS_MS).length;
+    const known = peers.filter(({ isKnown, isLeaving }) => isKnown && !isLeaving).length;
+    if (heard > 0 && heard * 2 >= known) return void mustBeWeak.delete(`${node} ${ip}`);
+    mustBeWeak.set(`${node} ${ip}`, `it heard ${heard} of ${known} known peers`);
+  };
+
+  return {
+    claim: 'a claim taken while hearing no peer, or fewer than half of those known, is weak',
+    onBirth: (node) => {
+      ears.delete(node);
+    },
+    onSent: (node, frame) => {
+      if (frame.kind === 'hello') instances.set(node, frame.instance);
+    },
+    onHeard: hear,
+    onQueued: (node, frame) => {
+      queued.set(node, [...(queued.get(node) ?? []).slice(-MAX_QUEUED), frame]);
+    },
+    onDisturbed: readQueued,
+    onEffects: (node, effects, agoMs) => {
+      const at = world.queue.now() - agoMs;
+      for (const effect of effects) {
+        if (effect.type === 'record') {
+          const isTaking =
+            effect.to === 'candidate' || (effect.from === 'draining' && effect.to === 'leader');
+          if (!isTaking) continue;
+          if (effect.cause === 'planned') mustBeWeak.delete(`${node} ${effect.ip}`);
+          else judgeTaking(node, effect.ip, at);
+        }
+      }
+      for (const effect of effects) {
+        if (effect.type !== 'answer.start') continue;
+        const why = mustBeWeak.get(`${node} ${effect.ip}`);
+        mustBeWeak.delete(`${node} ${effect.ip}`);
+        if (why === undefined || effect.weak) continue;
+        report(effect.ip, `${node} claims it strongly, though ${why} when it took it`);
+      }
+    },
+  };
+};

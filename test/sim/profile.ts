@@ -1,0 +1,69 @@
+// Names, addresses and configurations of a simulated cluster: the one place to extend when the daemon's own
+// configuration of core and wire step grows.
+import type { CoreConfig } from '../../src/machines/config.ts';
+import type { Ip, Mac } from '../../src/machines/frames.ts';
+import type { WireConfig } from '../../src/machines/wire-facts.ts';
+
+export interface ClusterProfile {
+  readonly ips: readonly Ip[];
+  readonly intervalMs: number;
+  readonly deadAfterMs: number;
+  readonly probe: CoreConfig['probe'];
+  readonly drain: CoreConfig['drain'];
+  readonly refreshMs: number;
+  readonly watchdogMs: number;
+}
+
+export const DEFAULTS = {
+  intervalMs: 50,
+  deadAfterMs: 200,
+  probe: 'quick',
+  drain: { windowMs: 120_000, quietMs: 10_000, style: 'prompt' },
+  refreshMs: 60_000,
+  watchdogMs: 3_000,
+} as const satisfies Omit<ClusterProfile, 'ips'>;
+
+export const nodeName = (index: number): string => `n${index + 1}`;
+export const clientName = (index: number): string => `c${index + 1}`;
+
+const octet = (value: number): string => value.toString(16).padStart(2, '0');
+export const nodeMac = (index: number): Mac => `02:00:00:00:01:${octet(index + 1)}`;
+export const clientMac = (index: number): Mac => `02:00:00:00:02:${octet(index + 1)}`;
+export const FOREIGN_MAC: Mac = '02:00:00:00:03:01';
+
+export const nodePrefixes = (index: number) => [
+  { ip: `10.255.0.${index + 1}`, length: 8 },
+  { ip: `fd99::ff:${(index + 1).toString(16)}`, length: 64 },
+];
+export const clientAddresses = (index: number) => ({
+  ipv4: `10.254.0.${index + 1}`,
+  ipv6: `fd99::fe:${(index + 1).toString(16)}`,
+});
+
+/** `count` service IPs, every third one IPv6. */
+export const someIps = (count: number): Ip[] =>
+  Array.from({ length: count }, (_, index) =>
+    index % 3 === 2
+      ? `fd99::${(index + 1).toString(16)}`
+      : `10.0.${Math.floor((index + 1) / 250)}.${((index + 1) % 250) + 1}`,
+  );
+
+export const coreConfig = (profile: ClusterProfile, node: string): CoreConfig => ({
+  node,
+  interfaces: null,
+  serviceIPs: profile.ips.map((ip) => ({ ip, nodes: null, interfaces: null })),
+  serve: 'host',
+  probe: profile.probe,
+  heartbeat: { intervalMs: profile.intervalMs, deadAfterMs: profile.deadAfterMs },
+  drain: profile.drain,
+});
+
+/** What the daemon gives the wire thread. */
+export const wireConfig = (profile: ClusterProfile, node: string): WireConfig => ({
+  node,
+  heartbeat: { intervalMs: profile.intervalMs, deadAfterMs: profile.deadAfterMs },
+  announce: true,
+  refreshMs: profile.refreshMs,
+  watchdogMs: profile.watchdogMs,
+  watched: profile.ips,
+});

@@ -1,0 +1,318 @@
+// One simulated node: its kernel, and life after life of its process (the real core and the real wire step in
+// their loops). It can be started, killed, paused, stalled and cut; it keeps a record of every life.
+
+import type { Prefix } from '../../src/machines/addresses.ts';
+import type { CoreConfig } from '../../src/machines/config.ts';
+import type { Core, CoreCheckpoint } from '../../src/machines/core.ts';
+import type { Effect } from '../../src/machines/effects.ts';
+import type { Ip, Mac } from '../../src/machines/frames.ts';
+import { unsolicitedAdvertisement } from '../../src/machines/neighbor-frames.ts';
+import type { RecordedStep } from '../../src/machines/replay.ts';
+import type { WireConfig } from '../../src/machines/wire-facts.ts';
+import type { EventQueue } from './event-queue.ts';
+import type { Latencies } from './latencies.ts';
+import { createNodeClock, type NodeClock } from './node-clock.ts';
+import type { Random } from './random.ts';
+import type { SimFrame, WireFrame } from './sim-frames.ts';
+import { createSimKernel } from './sim-kernel.ts';
+import { createSimMain, type SimMain } from './sim-main.ts';
+import { type Advertise, createSimWire, type SimWire } from './sim-wire.ts';
+
+export const INTERFACE = 'eth0';
+
+/** What the world learns of a node. */
+export interface NodeObserver {
+  onSend(frame: WireFrame): void;
+  onAnswer(ip: Ip, isAnswering: boolean): void;
+  /** `agoMs`: since the logical time of the step. */
+  onEffects(agoMs: number, effects: readonly Effect[]): void;
+  onFrame(frame: WireFrame): void;
+  onQueued(frame: WireFrame): void;
+  onBirth(instance: string): void;
+  onData(ip: Ip, client: string, sentAt: number): void;
+  onExit(): void;
+}
+
+export interface NodeSetup {
+  readonly name: string;
+  readonly mac: Mac;
+  readonly prefixes: readonly Prefix[];
+  readonly core: CoreConfig;
+  readonly wireConfig: () => WireConfig;
+  readonly queue: EventQueue;
+  readonly random: Random;
+  readonly latencies: Latencies;
+  /** 1 is exact; 1.0001 runs 100 ppm fast. */
+  readonly clockRate: number;
+  readonly clockOffsetMs: number;
+  readonly bufferFrames: number;
+  readonly observer: NodeObserver;
+}
+
+/** One life of the process, as its journal would tell it. */
+export interface Life {
+  readonly instance: string;
+  readonly from: CoreCheckpoint;
+  readonly steps: readonly RecordedStep[];
+  readonly core: Core;
+}
+
+export interface SimNode {
+  readonly name: string;
+  readonly mac: Mac;
+  readonly lives: readonly Life[];
+  isRunning(): boolean;
+  isPaused(): boolean;
+  isStalled(): boolean;
+  /** Remembers over restarts that it is drained. */
+  isDrained(): boolean;
+  /** The operator lifts the drain of a node that does not run. */
+  forgetDrained(): void;
+  /** Since the main thread's last sign of life, by the node's own clock; 0 when nothing runs. */
+  sinceLifeMs(): number;
+  /** Answers ARP and NDP for the IP now: its process runs and its wire step would. */
+  isAnswering(ip: Ip): boolean;
+  /** The kernel takes packets for it. */
+  accepts(ip: Ip): boolean;
+  core(): Core | null;
+  start(): void;
+  /** SIGKILL: the process is gone, the kernel keeps what it was given. */
+  kill(): void;
+  /** The whole host is gone. */
+  crash(): void;
+  pause(): void;
+  resume(): void;
+  /** The main thread is busy; the wire thread goes on. */
+  stall(milliseconds: number): void;
+  /** The wire thread is not scheduled; the main thread goes on. */
+  lag(milliseconds: number): void;
+  /** SIGTERM, or any other word of the operator that is an input. */
+  tell(input: Parameters<SimMain['tell']>[0]): void;
+  setCarrier(up: boolean): void;
+  receive(frame: SimFrame): void;
+}
+
+const SOLICITED_NODE_MAC = '33:33:ff';
+
+export const createSimNode = (setup: NodeSetup): SimNode => {
+  const { queue, latencies, observer, mac } = setup;
+  const kernel = createSimKernel(queue, latencies.address);
+  const lives: Life[] = [];
+  let main: SimMain | null = null;
+  let wire: SimWire | null = null;
+  let clock: NodeClock = createNodeClock(queue, setup.clockRate, setup.clockOffsetMs);
+  let hasCarrier = true;
+  let isPaused = false;
+  /** The packet socket is open. */
+  let isListening = false;
+  let stalledUntil = 0;
+  /** Kept over restarts. */
+  let isDrained = false;
+  /** The instance that the main thread knows of. */
+  let birth = '';
+
+  const linkFact = () =>
+    ({ name: INTERFACE, index: 2, mac, up: hasCarrier, prefixes: setup.prefixes }) as const;
+
+  /** A level that is late when its turn comes is read as it is then. */
+  const readCarrier = (): void => wire?.link(linkFact());
+
+  /** raw-socket sends from the main thread, which may have run late: only what is still held is said. */
+  const advertise = (items: readonly Advertise[]): void => {
+    for (const { ip } of items) {
+      if (main?.core.wants({ type: 'announce', ip, interface: INTERFACE }) !== true) continue;
+      observer.onSend(unsolicitedAdvertisement(ip, mac));
+    }
+  };
+
+  const perform = (effects: readonly Effect[]): void => {
+    const added: Ip[] = [];
+    const removed: Ip[] = [];
+    const [life, thread] = [main, wire];
+    // As in src/io/wire/wire.ts: whoever posts lives.
+    thread?.showLife(clock.now());
+    for (const effect of effects) {
+      switch (effect.type) {
+        case 'address.add':
+          added.push(effect.ip);
+          break;
+        case 'address.remove':
+          removed.push(effect.ip);
+          break;
+        case 'group.join':
+          kernel.join(effect.ip);
+          break;
+        case 'group.leave':
+          kernel.leave(effect.ip);
+          break;
+        case 'listen': {
+          const isWanted = effect.interfaces.includes(INTERFACE);
+          thread?.command(effect, birth);
+          queue.after(latencies.command(), () => {
+            if (wire === thread) isListening = isWanted;
+          });
+          break;
+        }
+        case 'record':
+          break;
+        case 'remember.drained':
+          isDrained = effect.drained;
+          break;
+        case 'refuse':
+          queue.after(latencies.mainTurn(), () => {
+            if (main === life) endProcess();
+          });
+          break;
+        case 'exit':
+          queue.after(latencies.mainTurn(), () => {
+            if (main !== life) return;
+            endProcess();
+            kernel.clear();
+          });
+          break;
+        default:
+          // All others are the wire step's; a new effect that is not fails to compile here.
+          thread?.command(effect, birth);
+      }
+    }
+    if (added.length > 0) {
+      kernel.add(added, (ips) => {
+        if (main === life) life?.tell({ type: 'addresses.confirmed', ips });
+      });
+    }
+    if (removed.length > 0) kernel.remove(removed);
+  };
+
+  const endProcess = (): void => {
+    if (main === null) return;
+    const thread = wire;
+    main.end();
+    main = null;
+    wire = null;
+    isPaused = false;
+    isListening = false;
+    kernel.closeSockets();
+    // Said before the answers go, so that nobody wonders why they do.
+    observer.onExit();
+    thread?.end();
+  };
+
+  const start = (): void => {
+    if (main !== null) return;
+    // The next start finds and cleans what the last one left (facts.md).
+    kernel.clear();
+    clock = createNodeClock(queue, setup.clockRate, setup.clockOffsetMs);
+    stalledUntil = 0;
+    const random = setup.random.split(`life ${lives.length}`);
+    const word = (): string =>
+      Math.floor(random.next() * 2 ** 32)
+        .toString(16)
+        .padStart(8, '0');
+    const instance = word() + word();
+    birth = instance;
+    let pendingAdvertise: Advertise[] = [];
+    const config = setup.wireConfig();
+    const life = createSimMain({
+      queue,
+      clock,
+      latencies,
+      watchdogMs: config.watchdogMs,
+      onLife: (at) => wire?.showLife(at),
+      perform,
+      onStep: (at, effects) => observer.onEffects(clock.now() - at, effects),
+    });
+    main = life;
+    wire = createSimWire({
+      queue,
+      clock,
+      config,
+      instance,
+      drawInstance: () => word() + word(),
+      latencies,
+      bufferFrames: setup.bufferFrames,
+      onSend: observer.onSend,
+      onFacts: (facts, items) => {
+        for (const { input } of facts) {
+          if (input.type !== 'wire.reborn') continue;
+          birth = input.instance;
+          observer.onBirth(birth);
+        }
+        if (facts.length > 0) life.tellAll(facts);
+        if (items.length === 0) return;
+        pendingAdvertise.push(...items);
+        if (pendingAdvertise.length > items.length) return;
+        life.whenFree(() => {
+          const due = pendingAdvertise;
+          pendingAdvertise = [];
+          advertise(due);
+        });
+      },
+      onAnswer: observer.onAnswer,
+    });
+    lives.push({ instance, from: life.from, steps: life.steps, core: life.core });
+    observer.onBirth(instance);
+    life.tell({ type: 'node.started', instance, version: 'simulated', drained: isDrained });
+    life.tell({ type: 'config.loaded', config: setup.core });
+    queue.after(latencies.carrier(), readCarrier);
+  };
+
+  return {
+    name: setup.name,
+    mac,
+    lives,
+    isRunning: () => main !== null,
+    isPaused: () => isPaused,
+    isStalled: () => main !== null && queue.now() < stalledUntil,
+    isDrained: () => isDrained,
+    forgetDrained: () => {
+      isDrained = false;
+    },
+    sinceLifeMs: () => (wire === null ? 0 : clock.now() - wire.aliveAt()),
+    isAnswering: (ip) => wire !== null && !isPaused && wire.answering.has(ip),
+    accepts: kernel.accepts,
+    core: () => main?.core ?? null,
+    start,
+    kill: endProcess,
+    crash: () => {
+      endProcess();
+      kernel.clear();
+    },
+    pause: () => {
+      isPaused = main !== null;
+      main?.pause();
+      wire?.pause();
+    },
+    resume: () => {
+      if (!isPaused) return;
+      isPaused = false;
+      // Which thread runs first is the scheduler's choice.
+      const first = setup.random.chance(0.5);
+      if (first) main?.resume();
+      wire?.resume();
+      if (!first) main?.resume();
+    },
+    stall: (milliseconds) => {
+      stalledUntil = Math.max(stalledUntil, queue.now() + milliseconds);
+      main?.stallUntil(stalledUntil);
+    },
+    lag: (milliseconds) => wire?.lag(milliseconds),
+    tell: (input) => main?.tell(input),
+    setCarrier: (up) => {
+      hasCarrier = up;
+      queue.after(latencies.carrier(), readCarrier);
+    },
+    receive: (frame) => {
+      const destination = frame.ethernetDestination;
+      if (frame.kind === 'data') {
+        if (destination === mac && kernel.accepts(frame.ip))
+          observer.onData(frame.ip, frame.client, frame.sentAt);
+        return;
+      }
+      if (wire === null || !isListening) return;
+      if (destination.startsWith(SOLICITED_NODE_MAC) && !kernel.isMember(destination)) return;
+      if (isPaused) observer.onQueued(frame);
+      else observer.onFrame(frame);
+      wire.hear(INTERFACE, frame);
+    },
+  };
+};

@@ -1,0 +1,47 @@
+// The simulator's own tests: the same seed gives the same run, one node alone stands every fault, and the seeds
+// that once found something find nothing any more.
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { KEPT_SEEDS } from './kept-seeds.ts';
+import { runSimulation, type SimulationResult } from './run.ts';
+
+const assertOk = ({ seed, violations }: SimulationResult): void =>
+  assert.deepEqual(
+    violations.map(({ checker, at, ip, what, excerpt }) => [checker, at, ip, what, excerpt.join('\n')]),
+    [],
+    `seed ${seed}`,
+  );
+
+describe('simulation', () => {
+  it('gives the same run for the same seed, and another for another', () => {
+    const run = (seed: number) => runSimulation({ seed, nodes: 1, ips: 5, durationMs: 10_000 });
+    assert.equal(run(7).traceHash, run(7).traceHash);
+    assert.equal(run(7).events, run(7).events);
+    assert.notEqual(run(7).traceHash, run(8).traceHash);
+  });
+
+  it('lets one node alone claim and serve every IP to every client', () => {
+    const result = runSimulation({ seed: 1, nodes: 1, ips: 20, faults: [] });
+    assertOk(result);
+    assert.equal(result.world.node('n1').lives.length, 1);
+  });
+
+  it('finds no violation in 40 runs of a single node with all kinds of faults', () => {
+    for (let seed = 1; seed <= 40; seed += 1) assertOk(runSimulation({ seed, nodes: 1 }));
+  });
+
+  it('finds a node that leads but keeps silent', () => {
+    const result = runSimulation({
+      seed: 1,
+      nodes: 1,
+      ips: 2,
+      faults: [],
+      prepare: (world) => world.queue.at(10_000, () => world.setDeaf('n1', { in: true, out: true })),
+    });
+    assert.ok(result.violations.some(({ checker }) => checker === 'healed'));
+  });
+
+  for (const { options, found } of KEPT_SEEDS) {
+    it(`seed ${options.seed} finds no ${found} any more`, () => assertOk(runSimulation(options)));
+  }
+});

@@ -1,0 +1,354 @@
+// The simulated world: one segment, its nodes and clients, and everything that can be done to them. It tells
+// observers (the checkers) what happens; it judges nothing itself.
+import { familyOf, type Ip } from '../../src/machines/frames.ts';
+import { instanceOn } from '../../src/machines/hello.ts';
+import type { Input } from '../../src/machines/inputs.ts';
+import { gratuitousRequest, unsolicitedAdvertisement } from '../../src/machines/neighbor-frames.ts';
+import { type Client, type ClientKind, createClient } from './client.ts';
+import { createEventQueue, type EventQueue } from './event-queue.ts';
+import { createHealth, type Health } from './health.ts';
+import { drawnLatencies, type Latencies } from './latencies.ts';
+import {
+  type ClusterProfile,
+  clientAddresses,
+  clientMac,
+  clientName,
+  coreConfig,
+  FOREIGN_MAC,
+  nodeMac,
+  nodeName,
+  nodePrefixes,
+  wireConfig,
+} from './profile.ts';
+import type { Random } from './random.ts';
+import { createSegment, type Link, type Port, type Segment } from './segment.ts';
+import type { WireFrame } from './sim-frames.ts';
+import { createSimNode, INTERFACE, type SimNode } from './sim-node.ts';
+import { createTrace, type Trace } from './trace.ts';
+import type { WorldObserver } from './world-observer.ts';
+
+export interface WorldOptions {
+  readonly random: Random;
+  readonly nodes: number;
+  readonly clients: readonly ClientKind[];
+  readonly profile: ClusterProfile;
+  readonly link: () => Link;
+  /** Null: drawn per node. */
+  readonly latencies: Latencies | null;
+  readonly driftPpm: number;
+  readonly clockOffsetMs: number;
+  readonly switchAgeMs: number;
+  readonly bufferFrames: number;
+}
+
+export interface World {
+  readonly queue: EventQueue;
+  readonly segment: Segment;
+  readonly health: Health;
+  readonly trace: Trace;
+  readonly profile: ClusterProfile;
+  readonly nodes: ReadonlyMap<string, SimNode>;
+  readonly clients: readonly Client[];
+  /** When a link of a node last lost frames by chance; -Infinity: never. */
+  lossyUntil(): number;
+  /** When the halves of the switch were joined last. */
+  joinedAt(): number;
+  /** When a hello of a present birth, held back by somebody, was last delivered. */
+  lateHelloAt(): number;
+  /** When the operator last told the node something. */
+  toldAt(name: string): number;
+  /** It was told to stop in this life, or to drain and not to undrain: it gives what it has and takes nothing. */
+  isLeaving(name: string): boolean;
+  /** It was told to stop in this life. */
+  isStopping(name: string): boolean;
+  /** IPs that a foreign host has claimed. */
+  readonly contested: ReadonlySet<Ip>;
+  observe(observer: WorldObserver): void;
+  node(name: string): SimNode;
+  port(name: string): Port;
+  run(milliseconds: number): void;
+  use(client: Client, ip: Ip): void;
+  start(name: string): void;
+  kill(name: string): void;
+  crash(name: string): void;
+  pause(name: string): void;
+  resume(name: string): void;
+  stall(name: string, milliseconds: number): void;
+  lag(name: string, milliseconds: number): void;
+  /** The port goes down, or up, on the switch's side. */
+  setCarrier(name: string, up: boolean): void;
+  setDeaf(name: string, way: { readonly in: boolean; readonly out: boolean }): void;
+  setOneWay(from: string, to: string, isBroken: boolean): void;
+  partition(names: readonly string[]): void;
+  setLoss(name: string, loss: number, duplication: number): void;
+  foreignClaim(ip: Ip): void;
+  /** A word of the operator; `planned` says which IP (null: all) is to move without loss. */
+  /** A frame from the port of a host that is none of the nodes or clients. */
+  injectForeign(frame: WireFrame): void;
+  /** A line for the trace. */
+  note(who: string, what: string): void;
+  tell(name: string, input: Input, planned?: { readonly ip: Ip | null }): void;
+}
+
+/** The frame's kind as a number, for the hash. */
+const KIND: Readonly<Record<string, number>> = { arp: 1, ns: 2, na: 3, hello: 4, data: 5 };
+
+export const createWorld = (options: WorldOptions): World => {
+  const { random, profile } = options;
+  const queue = createEventQueue();
+  const trace = createTrace();
+  const observers: WorldObserver[] = [];
+  const nodes = new Map<string, SimNode>();
+  const contested = new Set<Ip>();
+  const busyUntil = new Map<string, number>();
+  const toldAt = new Map<string, number>();
+  /** The newest instance of each node. */
+  const births = new Map<string, string>();
+  let lateHelloAt = Number.NEGATIVE_INFINITY;
+  const leaving = new Set<string>();
+  const stopping = new Set<string>();
+  let lossChangedAt = Number.NEGATIVE_INFINITY;
+  const laggingUntil = new Map<string, number>();
+  const each = <K extends keyof WorldObserver>(
+    hook: K,
+    ...args: Parameters<NonNullable<WorldObserver[K]>>
+  ): void => {
+    for (const observer of observers)
+      (observer[hook] as ((...all: typeof args) => void) | undefined)?.(...args);
+  };
+  let [sentTo, heardBy]: [WorldObserver[], WorldObserver[]] = [[], []];
+
+  let joinedAt = Number.NEGATIVE_INFINITY;
+  const segment = createSegment({
+    queue,
+    random: random.split('segment'),
+    ageMs: options.switchAgeMs,
+    onLost: (from, to, frame) => each('onLost', from.name, to.name, frame),
+  });
+
+  const say = (who: string, what: string, ip: Ip | null = null): void => {
+    trace.add(queue.now(), who, ip, what);
+    trace.mix(queue.now() * 1000);
+    trace.mixText(`${who}${ip ?? ''}${what}`);
+  };
+
+  const addNode = (index: number): void => {
+    const name = nodeName(index);
+    const mine = random.split(name);
+    const node = createSimNode({
+      name,
+      mac: nodeMac(index),
+      prefixes: nodePrefixes(index),
+      core: coreConfig(profile, name),
+      wireConfig: () => wireConfig(profile, name),
+      queue,
+      random: mine,
+      latencies: options.latencies ?? drawnLatencies(mine.split('latencies')),
+      clockRate: 1 + mine.between(-options.driftPpm, options.driftPpm) / 1e6,
+      clockOffsetMs: Math.round(mine.between(-options.clockOffsetMs, options.clockOffsetMs)),
+      bufferFrames: options.bufferFrames,
+      observer: {
+        onSend: (frame) => {
+          trace.mix(queue.now() * 1000 + index * 8 + (KIND[frame.kind] ?? 7));
+          for (const observer of sentTo) observer.onSent?.(name, frame);
+          segment.send(port, frame);
+        },
+        onAnswer: (ip, isAnswering) => {
+          say(name, isAnswering ? 'answers' : 'is silent', ip);
+          each('onAnswer', name, ip, isAnswering);
+        },
+        onEffects: (agoMs, effects) => {
+          for (const effect of effects) {
+            if (effect.type !== 'record') continue;
+            const { ip, from, to, epoch, cause, reason } = effect;
+            say(name, `${from} -> ${to} epoch ${epoch} ${cause}: ${reason}`, ip);
+          }
+          each('onEffects', name, effects, agoMs);
+        },
+        onFrame: (frame) => {
+          for (const observer of heardBy) observer.onHeard?.(name, frame);
+        },
+        onQueued: (frame) => each('onQueued', name, frame),
+        onBirth: (instance) => {
+          births.set(name, instanceOn(instance, INTERFACE));
+          each('onBirth', name, instance);
+        },
+        onData: (ip, client, sentAt) => {
+          trace.mix(queue.now() * 1000 + index);
+          each('onReached', client, ip, name, sentAt);
+        },
+        onExit: () => {
+          say(name, 'its process ended');
+          disturbed();
+        },
+      },
+    });
+    nodes.set(name, node);
+    const port = segment.attach(name, options.link(), node.receive);
+  };
+
+  const clients: Client[] = options.clients.map((kind, index) => {
+    const name = clientName(index);
+    const port: Port = segment.attach(name, options.link(), (frame) => client.receive(frame));
+    const client = createClient({
+      name,
+      kind,
+      mac: clientMac(index),
+      ...clientAddresses(index),
+      queue,
+      random: random.split(name),
+      send: (frame) => segment.send(port, frame),
+    });
+    return client;
+  });
+  const foreign = segment.attach('foreign', { delayMs: 0.1, jitterMs: 0, loss: 0, duplication: 0 }, () => {});
+
+  const isBusy = (name: string): boolean => (busyUntil.get(name) ?? 0) > queue.now();
+  const health = createHealth(
+    queue,
+    segment,
+    nodes,
+    isBusy,
+    (name) => (laggingUntil.get(name) ?? 0) > queue.now(),
+  );
+  for (let index = 0; index < options.nodes; index += 1) addNode(index);
+
+  const named = <T>(from: ReadonlyMap<string, T>, name: string): T => {
+    const found = from.get(name);
+    if (found === undefined) throw new Error(`no ${name} in this world: ${[...from.keys()].join(', ')}`);
+    return found;
+  };
+  const node = (name: string): SimNode => named(nodes, name);
+  const port = (name: string): Port => named(segment.ports, name);
+
+  const disturbed = (): void => {
+    health.refresh();
+    each('onDisturbed');
+  };
+  /** Does something to the world: said, performed, and taken into account. */
+  const act = (who: string, what: string, run: () => void): void => {
+    say(who, what);
+    run();
+    disturbed();
+  };
+  const busy = (name: string, what: string, milliseconds: number, run: () => void): void => {
+    const until = queue.now() + milliseconds;
+    busyUntil.set(name, Math.max(busyUntil.get(name) ?? 0, until));
+    act(name, `${what} for ${milliseconds.toFixed(0)} ms`, run);
+    queue.at(until + 0.001, disturbed);
+  };
+
+  return {
+    queue,
+    segment,
+    health,
+    trace,
+    profile,
+    nodes,
+    clients,
+    contested,
+    joinedAt: () => joinedAt,
+    lossyUntil: () => {
+      for (const name of nodes.keys()) if (port(name).link.loss > 0) return queue.now();
+      return lossChangedAt;
+    },
+    isLeaving: (name) => leaving.has(name) || stopping.has(name) || node(name).isDrained(),
+    isStopping: (name) => stopping.has(name),
+    lateHelloAt: () => lateHelloAt,
+    toldAt: (name) => toldAt.get(name) ?? Number.NEGATIVE_INFINITY,
+    observe: (observer) => {
+      observers.push(observer);
+      sentTo = observers.filter(({ onSent }) => onSent !== undefined);
+      heardBy = observers.filter(({ onHeard }) => onHeard !== undefined);
+    },
+    node,
+    port,
+    run: (milliseconds) => queue.runUntil(queue.now() + milliseconds),
+    use: (client, ip) => {
+      each('onUse', client.name, ip);
+      client.use(ip);
+    },
+    start: (name) =>
+      act(name, 'starts', () => {
+        segment.setCarrier(port(name), true);
+        node(name).setCarrier(true);
+        if (!node(name).isRunning()) {
+          leaving.delete(name);
+          stopping.delete(name);
+        }
+        node(name).start();
+      }),
+    kill: (name) => act(name, 'is killed', () => node(name).kill()),
+    crash: (name) =>
+      act(name, 'crashes', () => {
+        node(name).crash();
+        segment.setCarrier(port(name), false);
+      }),
+    pause: (name) => act(name, 'is paused', () => node(name).pause()),
+    resume: (name) => act(name, 'resumes', () => node(name).resume()),
+    stall: (name, milliseconds) =>
+      busy(name, 'main thread busy', milliseconds, () => node(name).stall(milliseconds)),
+    lag: (name, milliseconds) => {
+      laggingUntil.set(name, queue.now() + milliseconds);
+      busy(name, 'wire thread not scheduled', milliseconds, () => node(name).lag(milliseconds));
+    },
+    setCarrier: (name, up) =>
+      act(name, up ? 'port up' : 'port down', () => {
+        segment.setCarrier(port(name), up);
+        node(name).setCarrier(up);
+      }),
+    setDeaf: (name, way) =>
+      act(name, `port ${way.in ? 'drops' : 'passes'} in, ${way.out ? 'drops' : 'passes'} out`, () => {
+        port(name).isDeaf = way.in;
+        port(name).isMute = way.out;
+      }),
+    setOneWay: (from, to, isBroken) =>
+      act(from, `${isBroken ? 'no longer reaches' : 'reaches again'} ${to}`, () =>
+        segment.setOneWay(port(from), port(to), isBroken),
+      ),
+    partition: (names) =>
+      act('switch', names.length === 0 ? 'joined' : `split: ${names.join(' ')} | rest`, () => {
+        if (names.length === 0) joinedAt = queue.now();
+        segment.partition(names);
+      }),
+    setLoss: (name, loss, duplication) =>
+      act(
+        name,
+        `link loses ${(loss * 100).toFixed(0)} %, doubles ${(duplication * 100).toFixed(0)} %`,
+        () => {
+          const { link } = port(name);
+          if (nodes.has(name) && (loss > 0 || link.loss > 0)) lossChangedAt = queue.now();
+          link.loss = loss;
+          link.duplication = duplication;
+        },
+      ),
+    foreignClaim: (ip) => {
+      contested.add(ip);
+      say('foreign', 'claims', ip);
+      health.disturb();
+      const frame = familyOf(ip) === 'ipv4' ? gratuitousRequest : unsolicitedAdvertisement;
+      segment.send(foreign, frame(ip, FOREIGN_MAC));
+    },
+    note: say,
+    injectForeign: (frame) => {
+      // Hellos of the present birth that were kept back are late, not false: they make it look alive, and nothing
+      // that hellos carry tells how old they are. Those of an older birth must do nothing at all.
+      if (frame.kind === 'hello' && births.get(frame.node) === frame.instance) {
+        health.disturb();
+        lateHelloAt = queue.now();
+      }
+      segment.send(foreign, { ...frame, ethernetSource: FOREIGN_MAC });
+    },
+    tell: (name, input, planned) => {
+      say(name, `is told ${input.type}`);
+      toldAt.set(name, queue.now());
+      health.disturb();
+      if (input.type === 'stop.requested') stopping.add(name);
+      if (input.type === 'drain.requested' && input.ips === null) leaving.add(name);
+      if (input.type === 'undrain.requested') leaving.delete(name);
+      each('onTold', name, input);
+      if (planned !== undefined) each('onPlanned', name, planned.ip);
+      node(name).tell(input);
+    },
+  };
+};

@@ -1,0 +1,70 @@
+// A stage of the lab for a test: three daemons and clients on one switch, gone when the test is over, and the
+// assertion that every test ends with, that each journal replays identically.
+import assert from 'node:assert/strict';
+import type { TestContext } from 'node:test';
+import type { LabNode } from '../../src/cli/lab/lab-node.ts';
+import { nodesFor, type Scenario, type ScenarioLine, SHORT_DRAIN } from '../../src/cli/lab/scenario.ts';
+import { createStage, type Stage, type StageOptions } from '../../src/cli/lab/stage.ts';
+
+/** What a stage needs beside root. */
+export const STAGE_TOOLS = ['nft'];
+
+/** Three nodes, two clients and short draining unless `options` say otherwise; settled when it resolves. */
+export const stageFor = async (context: TestContext, options: Partial<StageOptions> = {}): Promise<Stage> => {
+  const stage = await createStage({ nodes: 3, clients: 2, extra: SHORT_DRAIN, ...options });
+  context.after(() => stage.dispose());
+  await stage.owners(undefined, 30_000);
+  return stage;
+};
+
+export const assertReplaysIdentically = async (stage: Stage): Promise<void> => {
+  assert.equal(await stage.replayed(), null);
+};
+
+/** Plays a scenario so many times on one stage; gives every line. */
+export const playOften = async (
+  context: TestContext,
+  scenario: Scenario,
+  times: number,
+): Promise<readonly ScenarioLine[]> => {
+  const { clients, extra } = scenario;
+  const stage = await createStage({
+    nodes: nodesFor(scenario, null),
+    clients,
+    ...(extra === undefined ? {} : { extra }),
+  });
+  context.after(() => stage.dispose());
+  const lines: ScenarioLine[] = [];
+  for (let i = 0; i < times; i += 1) {
+    const played = await scenario.play(stage, () => {});
+    for (const line of played) context.diagnostic(JSON.stringify(line));
+    lines.push(...played);
+  }
+  await assertReplaysIdentically(stage);
+  return lines;
+};
+
+export const assertKept = (lines: readonly ScenarioLine[]): void => {
+  const broken = lines.filter(({ ok }) => !ok);
+  assert.deepEqual(broken, []);
+  assert(lines.length > 0);
+};
+
+interface Holding {
+  readonly node: string;
+  readonly epoch: number;
+}
+
+/** Who owns what at which epoch: a change of either is a move. */
+export const holdings = async (stage: Stage): Promise<Readonly<Record<string, Holding>>> => {
+  const found: Record<string, Holding> = {};
+  for (const [ip, owner] of await stage.owners()) {
+    const service = (await owner.status()).serviceIPs.find((candidate) => candidate.ip === ip);
+    found[ip] = { node: owner.host.name, epoch: service?.epoch ?? -1 };
+  }
+  return found;
+};
+
+/** The nodes that do not own `ip`, running ones first asked. */
+export const othersThan = (stage: Stage, owner: LabNode): readonly LabNode[] =>
+  stage.nodes.filter((node) => node !== owner && node.isRunning());
