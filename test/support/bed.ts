@@ -3,7 +3,6 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { isIPv6 } from 'node:net';
-import type { TestContext } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import type { AnswerLoad } from '../../bench/answer-load.ts';
 import { analyse, type Row } from '../../src/cli/lab/capture.ts';
@@ -11,7 +10,7 @@ import { createLabNode, type LabNode, type LabNodeOptions, waitFor } from '../..
 import type { Host, HostSpec, Segment } from '../../src/cli/lab/segment.ts';
 import { LAB_SERVICE_IPS } from '../../src/cli/lab/stage.ts';
 import { ToolError } from '../../src/cli/lab/tools.ts';
-import { segmentFor } from './lab.ts';
+import { segmentFor, type WireContext } from './lab.ts';
 
 export { sleep, waitFor } from '../../src/cli/lab/lab-node.ts';
 
@@ -44,7 +43,7 @@ export interface BedOptions extends Partial<LabNodeOptions> {
 
 const LOAD = fileURLToPath(new URL('../../bench/answer-load.ts', import.meta.url));
 
-export const bedFor = async (context: TestContext, options: BedOptions = {}): Promise<Bed> => {
+export const bedFor = async (context: WireContext, options: BedOptions = {}): Promise<Bed> => {
   const { hosts = [], multicastSnooping = false, ...rest } = options;
   const serviceIPs = options.serviceIPs ?? LAB_SERVICE_IPS;
   const segment = await segmentFor(context, {
@@ -76,7 +75,7 @@ export const bedFor = async (context: TestContext, options: BedOptions = {}): Pr
 };
 
 /** A started bed whose node leads every service IP. */
-export const leadingBed = async (context: TestContext, options: BedOptions = {}): Promise<Bed> => {
+export const leadingBed = async (context: WireContext, options: BedOptions = {}): Promise<Bed> => {
   const bed = await bedFor(context, options);
   await bed.node.start();
   await bed.lead();

@@ -1,16 +1,16 @@
 // A stage of the lab for a test: three daemons and clients on one switch, gone when the test is over, and the
 // assertion that every test ends with, that each journal replays identically.
 import assert from 'node:assert/strict';
-import type { TestContext } from 'node:test';
 import type { LabNode } from '../../src/cli/lab/lab-node.ts';
 import { nodesFor, type Scenario, type ScenarioLine, SHORT_DRAIN } from '../../src/cli/lab/scenario.ts';
 import { createStage, type Stage, type StageOptions } from '../../src/cli/lab/stage.ts';
+import { type WireContext, within } from './lab.ts';
 
 /** What a stage needs beside root. */
 export const STAGE_TOOLS = ['nft'];
 
 /** Three nodes, two clients and short draining unless `options` say otherwise; settled when it resolves. */
-export const stageFor = async (context: TestContext, options: Partial<StageOptions> = {}): Promise<Stage> => {
+export const stageFor = async (context: WireContext, options: Partial<StageOptions> = {}): Promise<Stage> => {
   const stage = await createStage({ nodes: 3, clients: 2, extra: SHORT_DRAIN, ...options });
   context.after(() => stage.dispose());
   await stage.owners(undefined, 30_000);
@@ -23,7 +23,7 @@ export const assertReplaysIdentically = async (stage: Stage): Promise<void> => {
 
 /** Plays a scenario so many times on one stage; gives every line. */
 export const playOften = async (
-  context: TestContext,
+  context: WireContext,
   scenario: Scenario,
   times: number,
 ): Promise<readonly ScenarioLine[]> => {
@@ -46,7 +46,7 @@ export const playOften = async (
 
 export const assertKept = (lines: readonly ScenarioLine[]): void => {
   const broken = lines.filter(({ ok }) => !ok);
-  assert.deepEqual(broken, []);
+  within(broken.length, 0, `promises broken: ${JSON.stringify(broken)}`);
   assert(lines.length > 0);
 };
 

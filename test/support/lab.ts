@@ -1,5 +1,7 @@
-// What every test of the lab and of the wire needs: a reason to skip aloud, and a segment that is always removed.
-import { type TestContext, test } from 'node:test';
+// What every test of the lab and of the wire needs: a reason to skip aloud, a segment that is always removed, and
+// bounds on time that a shared machine may miss once.
+import { AssertionError } from 'node:assert';
+import { test } from 'node:test';
 import { createSegment, type Segment, type SegmentOptions } from '../../src/cli/lab/segment.ts';
 import { missingTools } from '../../src/cli/lab/tools.ts';
 
@@ -14,18 +16,71 @@ export const obstacle = (tools: readonly string[] = []): string | null => {
   return missing.length === 0 ? null : `needs ${missing.join(', ')}`;
 };
 
-/** A test that is skipped, with the reason in the report, where root or one of `tools` is missing. */
+/** What a test's body uses of its context. A test that is tried again begins with a new one. */
+export interface WireContext {
+  /** Runs when the attempt is over, in the order of the calls. */
+  after(end: () => unknown): void;
+  diagnostic(message: string): void;
+  skip(reason: string): void;
+}
+
+/** A bound on time was missed. Everything else that a test finds wrong is an error at the first attempt. */
+class BoundMissed extends AssertionError {}
+
+/** Asserts that `value` (milliseconds unless `what` says otherwise) is at most `limit`; a wireTest tries thrice. */
+export const within = (value: number, limit: number, what: string): void => {
+  if (value <= limit) return;
+  throw new BoundMissed({
+    message: `${what}: ${value}, and at most ${limit} are allowed`,
+    actual: value,
+    expected: limit,
+    operator: '<=',
+  });
+};
+
+/** The machine has two cores and other work: code that is too slow misses its bound every time. */
+const ATTEMPTS = 3;
+
+/** True when the body came to its end, false when it missed a bound and another attempt is left. */
+const attempt = async (
+  body: (context: WireContext) => Promise<void>,
+  context: Omit<WireContext, 'after'>,
+  isLast: boolean,
+): Promise<boolean> => {
+  const ends: (() => unknown)[] = [];
+  try {
+    await body({
+      after: (end) => ends.push(end),
+      diagnostic: (message) => context.diagnostic(message),
+      skip: (reason) => context.skip(reason),
+    });
+    return true;
+  } catch (error) {
+    if (isLast || !(error instanceof BoundMissed)) throw error;
+    context.diagnostic(`tried again: ${error.message}`);
+    return false;
+  } finally {
+    for (const end of ends) await end();
+  }
+};
+
+/**
+ * A test that is skipped, with the reason in the report, where root or one of `tools` is missing. It is tried again,
+ * twice at most and said in the report, where all that went wrong is a bound of `within`.
+ */
 export const wireTest = (
   title: string,
   tools: readonly string[],
-  body: (context: TestContext) => Promise<void>,
+  body: (context: WireContext) => Promise<void>,
 ): void => {
   const reason = obstacle(tools);
-  test(title, { skip: reason ?? false }, body);
+  test(title, { skip: reason ?? false }, async (context) => {
+    for (let number = 1; !(await attempt(body, context, number === ATTEMPTS)); number += 1);
+  });
 };
 
 /** A segment that ends with the test, whatever becomes of it. */
-export const segmentFor = async (context: TestContext, options: SegmentOptions = {}): Promise<Segment> => {
+export const segmentFor = async (context: WireContext, options: SegmentOptions = {}): Promise<Segment> => {
   const segment = await createSegment(options);
   context.after(() => segment.dispose());
   return segment;

@@ -1,7 +1,6 @@
 // What a busy or hung main thread costs: nothing while it is busy for a while, and everything, in order, once it
 // must be taken for hung (design.md, The wire thread).
 import assert from 'node:assert/strict';
-import type { TestContext } from 'node:test';
 import { analyse, startCapture } from '../../src/cli/lab/capture.ts';
 import {
   type Bed,
@@ -13,7 +12,7 @@ import {
   timeOf,
   waitFor,
 } from '../support/bed.ts';
-import { wireTest } from '../support/lab.ts';
+import { type WireContext, wireTest, within } from '../support/lab.ts';
 
 const IPV4 = '10.99.0.100';
 const IPV6 = 'fd99::100';
@@ -64,7 +63,7 @@ const say = ({ asked, p50Ms, p99Ms, maxMs }: Latency): string =>
 const BUSY_RUNS = 3;
 
 /** The daemon's main thread spins for a second, three times, while a client asks both families. */
-const measureBusy = async (context: TestContext, wrapper: readonly string[]): Promise<Latency[]> => {
+const measureBusy = async (context: WireContext, wrapper: readonly string[]): Promise<Latency[]> => {
   const bed = await leadingBed(context, {
     wrapper: [...wrapper, ...preloaded('./fault-preload.ts', { HOLDFAST_FAULT: 'busy:1000' })],
   });
@@ -93,7 +92,7 @@ wireTest(
     }
     // A neighbour on the same two cores may spoil one run, not the median.
     const worst = runs.map(({ maxMs }) => maxMs).sort((a, b) => a - b);
-    assert.ok((worst[1] as number) <= 10, `worst answers: ${worst.join(', ')} ms`);
+    within(worst[1] as number, 10, `worst answers ${worst.join(', ')}`);
   },
 );
 
@@ -140,7 +139,7 @@ for (const [watchdogMs, blockedMs] of [
         `silent ${Math.round(lastBefore - blockedAt)} ms after the block began, speaks again ` +
           `${Math.round(firstAfter - blockedAt - blockedMs)} ms after it ended, ${Math.round(firstAfter - led)} ms after the transition`,
       );
-      assert.ok(lastBefore - blockedAt < watchdogMs + 1_000);
+      within(lastBefore - blockedAt, watchdogMs + 1_000, 'silent after');
       assert.ok(lastBefore - blockedAt > watchdogMs * 0.5, 'it was not silenced early');
       // The transition is logged after the answer table is programmed: answers may be a few ms before the line.
       assert.ok(firstAfter >= led - 20, `${led - firstAfter} ms before it was leader again`);

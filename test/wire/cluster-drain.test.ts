@@ -1,16 +1,15 @@
 // Planned moves by command: to whom, to nobody, from the wrong node, and over a restart.
 import assert from 'node:assert/strict';
-import type { TestContext } from 'node:test';
 import type { LabNode } from '../../src/cli/lab/lab-node.ts';
 import { sleep } from '../../src/cli/lab/lab-node.ts';
 import { startProbing } from '../../src/cli/lab/scenario.ts';
 import { LAB_SERVICE_IPS, type Stage } from '../../src/cli/lab/stage.ts';
 import { assertReplaysIdentically, holdings, othersThan, STAGE_TOOLS, stageFor } from '../support/cluster.ts';
-import { wireTest } from '../support/lab.ts';
+import { type WireContext, wireTest } from '../support/lab.ts';
 
 const [IPV4, IPV6] = LAB_SERVICE_IPS;
 
-const settledStage = async (context: TestContext): Promise<{ stage: Stage; owner: LabNode }> => {
+const settledStage = async (context: WireContext): Promise<{ stage: Stage; owner: LabNode }> => {
   const stage = await stageFor(context);
   const owner = await stage.gathered();
   await stage.settled();

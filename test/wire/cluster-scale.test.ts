@@ -6,7 +6,7 @@ import { startProbe } from '../../src/cli/lab/prober.ts';
 import { SHORT_DRAIN } from '../../src/cli/lab/scenario.ts';
 import type { HostSpec } from '../../src/cli/lab/segment.ts';
 import { assertReplaysIdentically, othersThan, STAGE_TOOLS, stageFor } from '../support/cluster.ts';
-import { wireTest } from '../support/lab.ts';
+import { wireTest, within } from '../support/lab.ts';
 
 const COUNT = 1_000;
 const LIMIT_MS = 800;
@@ -60,8 +60,7 @@ wireTest(
       `gaps: median ${gaps[gaps.length >> 1]} ms, worst ${gaps.at(-1)} ms; prober late ${late} ms`,
     );
     assert.equal((await stage.owners(othersThan(stage, victim))).size, COUNT);
-    const slow = results.filter(({ gapMs }) => gapMs > LIMIT_MS).map(({ target, gapMs }) => [target, gapMs]);
-    assert.deepEqual(slow, []);
+    within(gaps.at(-1) ?? Number.POSITIVE_INFINITY, LIMIT_MS, 'the longest gap');
     await assertReplaysIdentically(stage);
   },
 );

@@ -5,7 +5,7 @@ import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { run } from '../../src/cli/lab/tools.ts';
 import { type Bed, bedFor, holdfast, sleep, waitFor } from '../support/bed.ts';
-import { wireTest } from '../support/lab.ts';
+import { wireTest, within } from '../support/lab.ts';
 
 /** Runs `body` with something mounted at the journal's place, thawed and gone before the bed is cleared away. */
 const withMounted = async (bed: Bed, args: readonly string[], body: () => Promise<void>): Promise<void> => {
@@ -98,7 +98,7 @@ wireTest(
       context.diagnostic(
         `${answered} of ${sent} answered, ${missing} inputs missing; replay: ${segments} segments, ${inputs} inputs`,
       );
-      assert.deepEqual([lost, answered], [0, sent]);
+      within(sent - answered + lost, 0, 'requests left unanswered');
     });
   },
 );
@@ -129,7 +129,7 @@ wireTest(
       context.diagnostic(
         `${answered} of ${sent} answered, p99 ${p99Us} µs, worst ${maxUs} µs; replay: ${inputs} inputs`,
       );
-      assert.deepEqual([lost, answered], [0, sent]);
+      within(sent - answered + lost, 0, 'requests left unanswered');
       bed.node.signal('SIGTERM');
       assert.equal(await bed.node.exited(), 0);
     });

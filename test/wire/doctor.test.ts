@@ -3,10 +3,9 @@ import assert from 'node:assert/strict';
 import { chmodSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { join } from 'node:path';
-import type { TestContext } from 'node:test';
 import type { Finding, Level } from '../../src/cli/doctor/finding.ts';
 import { type Bed, bedFor, holdfast } from '../support/bed.ts';
-import { wireTest } from '../support/lab.ts';
+import { type WireContext, wireTest } from '../support/lab.ts';
 
 interface Examined {
   readonly code: number | null;
@@ -79,7 +78,7 @@ interface Case {
   readonly wrapper?: readonly string[];
   /** In the node's namespace, with /proc/sys/net as the working directory. */
   readonly script?: string;
-  readonly prepare?: (bed: Bed, context: TestContext) => void | Promise<void>;
+  readonly prepare?: (bed: Bed, context: WireContext) => void | Promise<void>;
 }
 
 const without = (capability: string): readonly string[] => [

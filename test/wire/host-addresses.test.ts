@@ -170,8 +170,8 @@ describe('service IPs on lo', { skip }, () => {
     timed('remove 5,000 IPv6', () => host.remove(ipv6), 'removed');
     host.close();
     assert.deepEqual(addressesOf('lo'), ['127.0.0.1/8', '::1/128']);
-    // Twice what was measured (0.3 s and 0.5 s): other tests may share the machine.
-    assert.ok(took4 < 1000 && took6 < 1000);
+    // Ten times what was measured (0.3 s and 0.5 s): other tests may share the machine.
+    assert.ok(took4 < 5_000 && took6 < 5_000);
   });
 
   it('serves: a client reaches both families, and the host never picks them as a source by itself', (context) => {

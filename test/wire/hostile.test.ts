@@ -12,7 +12,7 @@ import { HELLO_GROUP } from '../../src/io/packets/hello-codec.ts';
 import { gratuitousRequest, unsolicitedAdvertisement } from '../../src/machines/neighbor-frames.ts';
 import { type Bed, bedFor, inject, outputOf, sleep, spokenAt, timeOf, waitFor } from '../support/bed.ts';
 import { ARP_REPLY, ARP_REQUEST, patched, sampleFrames, seeded } from '../support/frames.ts';
-import { wireTest } from '../support/lab.ts';
+import { wireTest, within } from '../support/lab.ts';
 
 const IPV4 = '10.99.0.100';
 const IPV6 = 'fd99::100';
@@ -165,8 +165,8 @@ wireTest(
       `seed ${seed}: ${framesPerSecond} frames/s; ${load.answered} of ${load.sent} answered, p50 ${load.p50Us} µs, p99 ${load.p99Us} µs; ` +
         `resident ${before.resident.toFixed(0)} → ${after.resident.toFixed(0)} MiB, journal +${((after.journal - before.journal) / 1024).toFixed(0)} KiB`,
     );
-    assert.ok(framesPerSecond > 0.9 * RATE, `only ${framesPerSecond} frames a second (${refused} refused)`);
-    assert.deepEqual([load.lost, load.answered], [0, load.sent]);
+    within(0.9 * RATE, framesPerSecond, `frames a second to be sent (${refused} refused)`);
+    within(load.sent - load.answered, 0, 'requests left unanswered');
     // The wire thread's nursery is small (wire.ts), so that garbage is collected before it is felt.
     assert.ok(after.resident - before.resident < 32, 'memory grew');
     // A rival is news four times a second at most, whatever its MACs.

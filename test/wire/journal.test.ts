@@ -3,7 +3,6 @@
 import assert from 'node:assert/strict';
 import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { TestContext } from 'node:test';
 import { analyse, startCapture } from '../../src/cli/lab/capture.ts';
 import {
   type Bed,
@@ -16,7 +15,7 @@ import {
   timeOf,
 } from '../support/bed.ts';
 import { seeded } from '../support/frames.ts';
-import { wireTest } from '../support/lab.ts';
+import { type WireContext, wireTest, within } from '../support/lab.ts';
 
 const IPV4 = '10.99.0.100';
 
@@ -155,7 +154,7 @@ wireTest(
       for (const [index, from] of led.entries()) {
         const until = left[index] as number;
         const first = spoken.find((at) => at >= from - 2) as number;
-        assert.ok(first - from < 50, `${ip}: first frame ${first - from} ms after the transition`);
+        within(first - from, 50, `${ip}: first frame after the transition`);
         assert.ok(spoken.some((at) => at >= from && at <= until));
       }
       const outside = spoken.filter(
@@ -181,7 +180,7 @@ wireTest(
 );
 
 /** A copy of a real journal, small but with several segments when asked for. */
-const journalOf = async (context: TestContext, lives: number): Promise<{ bed: Bed; directory: string }> => {
+const journalOf = async (context: WireContext, lives: number): Promise<{ bed: Bed; directory: string }> => {
   const bed = await bedFor(context, { extra: 'probe: off' });
   for (let life = 0; life < lives; life += 1) {
     await bed.node.start();

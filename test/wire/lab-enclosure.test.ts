@@ -6,7 +6,7 @@ import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { missingTools } from '../../src/cli/lab/tools.ts';
-import { obstacle, wireTest } from '../support/lab.ts';
+import { obstacle, wireTest, within } from '../support/lab.ts';
 
 const from = (path: string): string => JSON.stringify(new URL(path, import.meta.url).href);
 const ENCLOSE = `const { enclose, insideEnclosure } = await import(${from('../../src/cli/lab/enclosure.ts')}); await enclose();`;
@@ -80,7 +80,7 @@ wireTest('the enclosure costs little', ['unshare'], async (context) => {
   const bare = await best(['--input-type=module', '-e', ENCLOSE.replace('await enclose();', '')]);
   const enclosed = await best(nodeArguments(''));
   context.diagnostic(`enclosed ${enclosed.toFixed(0)} ms, bare ${bare.toFixed(0)} ms`);
-  assert.ok(enclosed - bare < 500);
+  within(enclosed - bare, 500, 'the enclosure costs');
 });
 
 wireTest('SIGTERM and SIGINT reach a program that listens, exactly once', ['unshare'], async () => {

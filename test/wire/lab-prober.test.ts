@@ -5,7 +5,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { createTally } from '../../src/cli/lab/probe-tally.ts';
 import { startProbe } from '../../src/cli/lab/prober.ts';
 import type { Host, HostSpec } from '../../src/cli/lab/segment.ts';
-import { segmentFor, wireTest } from '../support/lab.ts';
+import { segmentFor, wireTest, within } from '../support/lab.ts';
 
 const hosts: HostSpec[] = [
   { name: 'n1', role: 'node' },
@@ -37,7 +37,7 @@ wireTest('2 ms × 4 targets: nothing lost, less than a fifth of a core', [], asy
   context.diagnostic(
     `${first?.cpuPercent} % of a core, late by ${first?.lateMaxMs} ms at most, rtt ${first?.rttP50Us} µs`,
   );
-  assert.ok((first?.cpuPercent ?? 100) < 20);
+  within(first?.cpuPercent ?? 100, 20, 'percent of a core');
 });
 
 /** Loses one target's requests for 100 ms, timed by a shell beside the switch; gives the frames lost. */
@@ -71,7 +71,7 @@ wireTest(
     );
     assert.equal(holed.lost, dropped);
     assert.equal(holed.received, holed.sent - dropped);
-    assert.ok(Math.abs(holed.gapMs - 100) <= 10, `gap ${holed.gapMs} ms`);
+    within(Math.abs(holed.gapMs - 100), 10, `a hole of 100 ms is seen as ${holed.gapMs}, off by`);
     assert.ok((holed.firstLostAt ?? 0) >= before && (holed.lastLostAt ?? 0) <= after);
     assert.equal(whole.lost, 0, 'the other target is not touched');
   },

@@ -177,36 +177,13 @@ const pathWithoutSetpriv = (folder: string): string => {
   return folder;
 };
 
-const median = (values: readonly number[]): number =>
-  values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] as number;
-
-const RUNS = 11;
-wireTest(
-  'without setpriv it says so and goes on; with it a start costs less than 20 ms more',
-  [],
-  async (context) => {
-    const bed = await bedFor(context);
-    const folder = mkdtempSync(join(tmpdir(), 'holdfast-path-'));
-    context.after(() => rmSync(folder, { recursive: true, force: true }));
-    const bare = ['/usr/bin/env', `PATH=${pathWithoutSetpriv(folder)}`];
-    const took = { with: [] as number[], without: [] as number[] };
-    for (let index = 0; index < RUNS; index += 1) {
-      for (const [name, wrapper] of [
-        ['with', []],
-        ['without', bare],
-      ] as const) {
-        const from = performance.now();
-        const { code, stderr } = await launch(bed, ['run', '--help'], wrapper);
-        took[name].push(performance.now() - from);
-        assert.equal(code, 0);
-        if (name === 'with') assert.equal(stderr, '');
-        else assert.match(stderr, /^holdfast: setpriv is not installed .*going on with all capabilities\n$/);
-      }
-    }
-    const cost = median(took.with) - median(took.without);
-    context.diagnostic(
-      `start of run --help: median ${median(took.with).toFixed(1)} ms, ${cost.toFixed(1)} ms of it setpriv`,
-    );
-    assert.ok(cost < 20, `${cost} ms`);
-  },
-);
+wireTest('without setpriv it says so and goes on', [], async (context) => {
+  const bed = await bedFor(context);
+  const folder = mkdtempSync(join(tmpdir(), 'holdfast-path-'));
+  context.after(() => rmSync(folder, { recursive: true, force: true }));
+  const bare = ['/usr/bin/env', `PATH=${pathWithoutSetpriv(folder)}`];
+  const ended = await launch(bed, ['run', '--help'], bare);
+  assert.equal(ended.code, 0);
+  assert.match(ended.stderr, /^holdfast: setpriv is not installed .*going on with all capabilities\n$/);
+  assert.equal((await launch(bed, ['run', '--help'])).stderr, '');
+});
