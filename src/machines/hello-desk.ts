@@ -2,6 +2,7 @@
 // very moment a better claim for it is heard. Part of the wire step; pure.
 import { isBetter } from './claims.ts';
 import type { Ip } from './frames.ts';
+import { createFreshness, echoOf, type Freshness } from './freshness.ts';
 import {
   BESIDE_TABLE_ROOM,
   claimOctets,
@@ -22,6 +23,7 @@ export interface HelloDesk {
   readonly name: string;
   readonly ears: HelloEars;
   readonly voice: HelloVoice;
+  readonly freshness: Freshness;
   witnessed: readonly WitnessedClaim[];
   sequence: number;
   /** `ears.heardVersion()` that the last hello told. */
@@ -34,14 +36,15 @@ export const createHelloDesk = (name: string): HelloDesk => ({
   name,
   ears: createHelloEars(name),
   voice: createHelloVoice(),
+  freshness: createFreshness(),
   witnessed: [],
   sequence: 0,
   toldVersion: -1,
   proven: 0,
 });
 
-/** TLV heads, instances of 8 octets, prefixes of at most 18 (docs/protocol.md). */
-const octetsOf = (hears: number, subnets: number): number => 4 * 3 + hears * 8 + subnets * 18;
+/** TLV heads, instances of 8 octets and echoes of 4, prefixes of at most 18 (docs/protocol.md). */
+const octetsOf = (hears: number, subnets: number): number => 5 * 3 + hears * (8 + 4) + subnets * 18;
 const witnessOctets = ({ ip, node }: WitnessedClaim): number => claimOctets(ip) + 8 + 1 + node.length;
 
 /** As many as fit beside the rest. */
@@ -69,18 +72,23 @@ const compose = (state: WireState, desk: HelloDesk, at: number): HelloFrame | nu
   const witnessed = fitting(desk.witnessed, used);
   const besideTable = witnessed.reduce((sum, claim) => sum + witnessOctets(claim), used);
   const { changes, slices } = desk.voice.compose(at, besideTable);
+  const timing = {
+    intervalMs,
+    holdMs: effectiveHoldMs(state.config.heartbeat.deadAfterMs, intervalMs),
+  };
+  desk.freshness.said(at, desk.sequence, timing);
   return {
     kind: 'hello',
     ethernetSource: mac,
     node: state.config.node,
     instance: instanceOn(state.instance, desk.name),
     sequence: desk.sequence,
-    intervalMs,
-    holdMs: effectiveHoldMs(state.config.heartbeat.deadAfterMs, intervalMs),
+    ...timing,
     flags: state.flags,
     subnets,
     heldCount: desk.voice.heldCount(),
     hears,
+    echoes: hears.map((instance) => echoOf(desk.ears.lastSequence(instance))),
     changes,
     slices,
     witnessed,
@@ -142,7 +150,11 @@ export const hearHello = (
   const verdict = desk.ears.hear(
     at,
     hello,
-    { node: state.config.node, instance: instanceOn(state.instance, desk.name) },
+    {
+      node: state.config.node,
+      instance: instanceOn(state.instance, desk.name),
+      isFresh: desk.freshness.isFresh,
+    },
     news,
   );
   if (verdict !== 'taken') {

@@ -17,7 +17,7 @@ const FORGET_AFTER_MS = 600_000;
 /** `peer.late` after this many of the peer's intervals. */
 const LATE_INTERVALS = 2;
 
-export type HelloVerdict = 'taken' | 'own' | 'replayed' | 'void-instance' | 'too-many-peers';
+export type HelloVerdict = 'taken' | 'own' | 'replayed' | 'stale' | 'void-instance' | 'too-many-peers';
 
 interface HeldClaim extends SaidClaim {
   readonly successor: NodeName | null;
@@ -44,14 +44,17 @@ interface Peer {
   covered: { from: string; to: string }[] | null;
 }
 
+/** Who listens. */
+interface Listener {
+  readonly node: NodeName;
+  readonly instance: Instance;
+  /** Did this node say lately what a hello repeats of it? */
+  isFresh(at: number, echo: number | undefined): boolean;
+}
+
 export interface HelloEars {
   /** Takes one verified hello. Returns what became of it; facts are added to `news`. */
-  hear(
-    at: number,
-    hello: HelloFrame,
-    own: { readonly node: NodeName; readonly instance: Instance },
-    news: Input[],
-  ): HelloVerdict;
+  hear(at: number, hello: HelloFrame, own: Listener, news: Input[]): HelloVerdict;
   /** Says again all that is known of a peer's table: the core had given the peer up already. */
   retell(node: NodeName, news: Input[]): void;
   /** Fires what is due: who is late, who is silent beyond its hold time. */
@@ -59,6 +62,8 @@ export interface HelloEars {
   nextDeadline(): number | null;
   /** Instances heard within their hold time: what own hellos list. */
   heard(): readonly Instance[];
+  /** The last sequence heard of one of those. */
+  lastSequence(instance: Instance): number;
   /** Grows whenever `heard()` changes. */
   heardVersion(): number;
   /** Proven peers within their hold time. */
@@ -231,6 +236,8 @@ export const createHelloEars = (interfaceName: string): HelloEars => {
       const known = peers.get(hello.instance);
       const lastSequence = known?.sequence ?? past?.sequence ?? 0;
       if (hello.sequence <= lastSequence) return 'replayed';
+      const listed = hello.hears.indexOf(own.instance);
+      if (listed >= 0 && !own.isFresh(at, hello.echoes[listed])) return 'stale';
       if (known === undefined && peers.size >= MAX_PEERS && !makeRoom()) return 'too-many-peers';
       const peer = known ?? meet(hello);
       peer.sequence = hello.sequence;
@@ -243,7 +250,7 @@ export const createHelloEars = (interfaceName: string): HelloEars => {
       if (!peer.isHeard) version += 1;
       peer.isHeard = true;
       // A frame that lists this birth was made after it: replay protection without clocks or stored state.
-      if (!peer.isProven && hello.hears.includes(own.instance) && !isNameInUse(peer, at)) {
+      if (!peer.isProven && listed >= 0 && !isNameInUse(peer, at)) {
         peer.isProven = true;
         voidOlder(peer);
       }
@@ -299,6 +306,7 @@ export const createHelloEars = (interfaceName: string): HelloEars => {
       // Proven ones first: where there is no room for all, replays of old lives must not displace them.
       return heard.sort((a, b) => Number(b.isProven) - Number(a.isProven)).map(({ instance }) => instance);
     },
+    lastSequence: (instance) => peers.get(instance)?.sequence ?? 0,
     heardVersion: () => version,
     provenCount: () => [...peers.values()].filter(({ isHeard, isProven }) => isHeard && isProven).length,
     lastHeard: () =>

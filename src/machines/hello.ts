@@ -78,6 +78,8 @@ export interface HelloFrame {
   readonly heldCount: number;
   /** Instances heard within their hold time. */
   readonly hears: readonly Instance[];
+  /** Of each in `hears`, in its order: the low 32 bits of the last sequence heard. It tells how old this hello is. */
+  readonly echoes: readonly number[];
   readonly changes: readonly SaidChange[];
   readonly slices: readonly Slice[];
   readonly witnessed: readonly WitnessedClaim[];
@@ -88,7 +90,7 @@ export const HELLO_ROOM = 1_360;
 /** Of these, for everything but changes and slices; the rest keeps the table moving whatever else is said. */
 export const BESIDE_TABLE_ROOM = 960;
 /** Nodes that one hello can say it hears: what a segment may have. */
-export const MAX_HEARS = 80;
+export const MAX_HEARS = 64;
 /** Prefixes that one hello names. */
 export const MAX_SUBNETS = 4;
 /** Octets of one claim in a change or a slice (docs/protocol.md). */

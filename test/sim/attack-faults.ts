@@ -10,32 +10,37 @@ const REMEMBERED = 200;
 const SPACING_MS = 3;
 const BURST = 40;
 
-const tapes = new WeakMap<World, Map<string, SimHello[]>>();
+interface Recorded {
+  readonly at: number;
+  readonly hello: SimHello;
+}
+
+const tapes = new WeakMap<World, Map<string, Recorded[]>>();
 
 /** Every hello that a node sends from now on, delivered or not; the oldest go. */
-const tapesOf = (world: World): Map<string, SimHello[]> => {
+const tapesOf = (world: World): Map<string, Recorded[]> => {
   const known = tapes.get(world);
   if (known !== undefined) return known;
-  const tape = new Map<string, SimHello[]>();
+  const tape = new Map<string, Recorded[]>();
   tapes.set(world, tape);
   world.observe({
     onSent: (node, frame) => {
       if (frame.kind !== 'hello') return;
       const hellos = tape.get(node) ?? [];
       tape.set(node, hellos);
-      hellos.push(frame);
+      hellos.push({ at: world.queue.now(), hello: frame });
       if (hellos.length > 2 * REMEMBERED) hellos.splice(0, REMEMBERED);
     },
   });
   return tape;
 };
 
-const replayAll = (world: World, hellos: readonly SimHello[]): void => {
-  const [first] = hellos;
+const replayAll = (world: World, hellos: readonly Recorded[]): void => {
+  const first = hellos[0]?.hello;
   if (first === undefined) return;
   world.note('foreign', `replays ${hellos.length} hellos of ${first.node} from number ${first.sequence} on`);
-  for (const [index, hello] of hellos.entries()) {
-    world.queue.after(index * SPACING_MS, () => world.injectForeign(hello));
+  for (const [index, { at, hello }] of hellos.entries()) {
+    world.queue.after(index * SPACING_MS, () => world.injectForeign(hello, world.queue.now() - at));
   }
 };
 

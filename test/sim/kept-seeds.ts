@@ -27,4 +27,8 @@ export const KEPT_SEEDS: readonly KeptSeed[] = [
     'timer of a planned move that runs on after one-way',
     [9],
   ),
+  ...[
+    { seed: 3142, nodes: 3 },
+    { seed: 10337, nodes: 2, ips: 4 },
+  ].map((options) => ({ options, found: 'hellos that were withheld and believed later' })),
 ];

@@ -29,6 +29,8 @@ export interface SimMain {
   tellAll(facts: readonly StampedInput[]): void;
   /** Runs `run` at the next moment when the thread is free, after a turn if one is due. */
   whenFree(run: () => void): void;
+  /** It hung past the watchdog, and its new birth is not announced yet: nothing may be advertised. */
+  isHeldBack(): boolean;
   /** Busy until then: no turn, no timer, no sign of life. */
   stallUntil(at: number): void;
   pause(): void;
@@ -38,6 +40,7 @@ export interface SimMain {
 
 /** As in src/io/wire/wire.ts. */
 const SIGNS_PER_WATCHDOG = 6;
+const REBIRTH_WITHIN_MS = 1_000;
 
 export const createSimMain = (options: SimMainOptions): SimMain => {
   const { queue, clock, latencies } = options;
@@ -51,6 +54,8 @@ export const createSimMain = (options: SimMainOptions): SimMain => {
   let isTurnDue = false;
   let alarmAt = Number.POSITIVE_INFINITY;
   let missedSign = false;
+  let lastSignAt = clock.now();
+  let heldBackUntil = 0;
 
   const whenFree: (() => void)[] = [];
 
@@ -88,6 +93,8 @@ export const createSimMain = (options: SimMainOptions): SimMain => {
       return;
     }
     const batch = takeBatch();
+    noticeHang();
+    if (batch.some(({ input }) => input.type === 'wire.reborn')) heldBackUntil = 0;
     if (batch.length > 0) stepBatch(batch);
     for (const run of whenFree.splice(0)) run();
   };
@@ -127,9 +134,17 @@ export const createSimMain = (options: SimMainOptions): SimMain => {
     queue.at(when + latencies.mainTimer(), () => ring(when));
   };
 
+  const noticeHang = (): void => {
+    const now = clock.now();
+    if (now - lastSignAt >= options.watchdogMs) heldBackUntil = now + REBIRTH_WITHIN_MS;
+  };
+
   const showLife = (): void => {
     missedSign = isHeld();
-    if (!missedSign) options.onLife(clock.now());
+    if (missedSign) return;
+    noticeHang();
+    lastSignAt = clock.now();
+    options.onLife(lastSignAt);
   };
   const periodMs = options.watchdogMs / SIGNS_PER_WATCHDOG;
   const signs = (): void => {
@@ -155,6 +170,7 @@ export const createSimMain = (options: SimMainOptions): SimMain => {
       whenFree.push(run);
       askTurn();
     },
+    isHeldBack: () => clock.now() < heldBackUntil,
     stallUntil: (at) => {
       stalledUntil = Math.max(stalledUntil, onGrain(at));
       queue.at(stalledUntil + latencies.signAfterStall(), () => {

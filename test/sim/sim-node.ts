@@ -119,6 +119,7 @@ export const createSimNode = (setup: NodeSetup): SimNode => {
 
   /** raw-socket sends from the main thread, which may have run late: only what is still held is said. */
   const advertise = (items: readonly Advertise[]): void => {
+    if (main?.isHeldBack() === true) return;
     for (const { ip } of items) {
       if (main?.core.wants({ type: 'announce', ip, interface: INTERFACE }) !== true) continue;
       observer.onSend(unsolicitedAdvertisement(ip, mac));

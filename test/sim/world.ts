@@ -53,7 +53,7 @@ export interface World {
   lossyUntil(): number;
   /** When the halves of the switch were joined last. */
   joinedAt(): number;
-  /** When a hello of a present birth, held back by somebody, was last delivered. */
+  /** When a hello that somebody held back, and that may be believed, was last delivered. */
   lateHelloAt(): number;
   /** When the operator last told the node something. */
   toldAt(name: string): number;
@@ -83,12 +83,15 @@ export interface World {
   setLoss(name: string, loss: number, duplication: number): void;
   foreignClaim(ip: Ip): void;
   /** A word of the operator; `planned` says which IP (null: all) is to move without loss. */
-  /** A frame from the port of a host that is none of the nodes or clients. */
-  injectForeign(frame: WireFrame): void;
+  /** A frame, sent that long ago, from the port of a host that is none of the nodes or clients. */
+  injectForeign(frame: WireFrame, ageMs: number): void;
   /** A line for the trace. */
   note(who: string, what: string): void;
   tell(name: string, input: Input, planned?: { readonly ip: Ip | null }): void;
 }
+
+/** Intervals beyond the hold time in which a hello may be late: those of the wire step, one more for the way. */
+const FRESH_INTERVALS = 3;
 
 /** The frame's kind as a number, for the hash. */
 const KIND: Readonly<Record<string, number>> = { arp: 1, ns: 2, na: 3, hello: 4, data: 5 };
@@ -330,12 +333,18 @@ export const createWorld = (options: WorldOptions): World => {
       segment.send(foreign, frame(ip, FOREIGN_MAC));
     },
     note: say,
-    injectForeign: (frame) => {
-      // Hellos of the present birth that were kept back are late, not false: they make it look alive, and nothing
-      // that hellos carry tells how old they are. Those of an older birth must do nothing at all.
-      if (frame.kind === 'hello' && births.get(frame.node) === frame.instance) {
-        health.disturb();
-        lateHelloAt = queue.now();
+    injectForeign: (frame, ageMs) => {
+      if (frame.kind === 'hello') {
+        // Held back for a moment only, or not speaking of its listener: that is late, not false. All else must do
+        // nothing at all (docs/protocol.md, Fresh).
+        const present = [...births.values()];
+        const windowMs = profile.deadAfterMs + FRESH_INTERVALS * profile.intervalMs;
+        const isKnown = [frame.instance, ...frame.hears].some((instance) => present.includes(instance));
+        const speaksOfAll = present.every((one) => one === frame.instance || frame.hears.includes(one));
+        if (isKnown && (ageMs <= windowMs || !speaksOfAll)) {
+          health.disturb();
+          lateHelloAt = queue.now();
+        }
       }
       segment.send(foreign, { ...frame, ethernetSource: FOREIGN_MAC });
     },

@@ -98,6 +98,7 @@ const readBody = (bytes: Uint8Array, at: number, end: number): HelloFrame | Drop
     subnets: tables.subnets,
     heldCount: readU32(bytes, at + HELD_COUNT),
     hears: tables.hears,
+    echoes: tables.echoes,
     changes: tables.changes,
     slices: tables.slices,
     witnessed: tables.witnessed,

@@ -6,15 +6,18 @@ import { MAX_EPOCH } from '../../machines/claims.ts';
 import type { HelloFrame, SaidClaim, Slice } from '../../machines/hello.ts';
 import { writeU16 } from './big-endian.ts';
 import {
+  assertUnsigned,
   KIND_IPV4,
   KIND_IPV6,
   writeAddress,
   writeBoundary,
   writeInstance,
   writeName,
+  writeU32,
   writeU48,
 } from './hello-fields.ts';
 import {
+  ECHO_OCTETS,
   EPOCH_OCTETS,
   HELD,
   IPV6,
@@ -22,6 +25,7 @@ import {
   MAX_SLICES,
   SUCCESSOR,
   TLV_CHANGES,
+  TLV_ECHOES,
   TLV_HEAD,
   TLV_HEARS,
   TLV_SLICE,
@@ -61,6 +65,12 @@ const writeSubnet: EntryWriter<HelloFrame['subnets'][number]> = (bytes, at, { ip
   bytes[at] = length;
   bytes[at + 1] = isIpv6 ? KIND_IPV6 : KIND_IPV4;
   return writeAddress(bytes, at + 2, ip);
+};
+
+const writeEcho: EntryWriter<number> = (bytes, at, echo) => {
+  assertUnsigned(echo, 32, 'echo');
+  writeU32(bytes, at, echo);
+  return at + ECHO_OCTETS;
 };
 
 /** Flags, address and epoch. */
@@ -106,5 +116,6 @@ export const writeTlvs = (hello: HelloFrame, bytes: Uint8Array, at: number): num
   next = writeList(bytes, next, TLV_SUBNETS, hello.subnets, writeSubnet);
   next = writeList(bytes, next, TLV_CHANGES, hello.changes, writeChange);
   for (const slice of hello.slices) next = writeSlice(bytes, next, slice);
-  return writeList(bytes, next, TLV_WITNESSED, hello.witnessed, writeWitnessed);
+  next = writeList(bytes, next, TLV_WITNESSED, hello.witnessed, writeWitnessed);
+  return writeList(bytes, next, TLV_ECHOES, hello.echoes, writeEcho);
 };

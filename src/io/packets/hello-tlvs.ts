@@ -15,6 +15,7 @@ import {
   readBoundary,
   readInstance,
   readName,
+  readU32,
   readU48,
 } from './hello-fields.ts';
 
@@ -23,6 +24,7 @@ export const TLV_SUBNETS = 2;
 export const TLV_CHANGES = 3;
 export const TLV_SLICE = 4;
 export const TLV_WITNESSED = 5;
+export const TLV_ECHOES = 6;
 /** Type and length. */
 export const TLV_HEAD = 3;
 
@@ -33,6 +35,7 @@ export const IPV6 = 4;
 export const SUCCESSOR = 8;
 
 export const EPOCH_OCTETS = 6;
+export const ECHO_OCTETS = 4;
 
 /** Each slice costs its reader a look at all claims of the peer: a hello of 1,500 octets has room for 290. */
 export const MAX_SLICES = 16;
@@ -40,6 +43,7 @@ export const MAX_SLICES = 16;
 /** What the TLVs of one hello say. */
 export interface HelloTables {
   readonly hears: Instance[];
+  readonly echoes: number[];
   readonly subnets: Prefix[];
   readonly changes: SaidChange[];
   readonly slices: Slice[];
@@ -52,6 +56,12 @@ type TlvReader = (bytes: Uint8Array, from: number, end: number, tables: HelloTab
 const readHears: TlvReader = (bytes, from, end, { hears }) => {
   if ((end - from) % INSTANCE_OCTETS !== 0) return false;
   for (let at = from; at < end; at += INSTANCE_OCTETS) hears.push(readInstance(bytes, at));
+  return true;
+};
+
+const readEchoes: TlvReader = (bytes, from, end, { echoes }) => {
+  if ((end - from) % ECHO_OCTETS !== 0) return false;
+  for (let at = from; at < end; at += ECHO_OCTETS) echoes.push(readU32(bytes, at));
   return true;
 };
 
@@ -160,6 +170,8 @@ const readTlv = (
       return readSlice(bytes, from, end, tables);
     case TLV_WITNESSED:
       return readWitnessed(bytes, from, end, tables);
+    case TLV_ECHOES:
+      return readEchoes(bytes, from, end, tables);
     default:
       return true;
   }
@@ -167,7 +179,7 @@ const readTlv = (
 
 /** All TLVs of [from, end), which lies within `bytes`; null if one is malformed. */
 export const readTlvs = (bytes: Uint8Array, from: number, end: number): HelloTables | null => {
-  const tables: HelloTables = { hears: [], subnets: [], changes: [], slices: [], witnessed: [] };
+  const tables: HelloTables = { hears: [], echoes: [], subnets: [], changes: [], slices: [], witnessed: [] };
   for (let at = from; at < end; ) {
     const value = at + TLV_HEAD;
     if (value > end) return null;

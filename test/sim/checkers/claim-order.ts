@@ -21,6 +21,8 @@ interface Heard {
 /** A main thread that was busy draws its conclusions this much later: two hangs in a row (faults.ts). */
 const MEMORY_MS = 15_000;
 const LOOK_EVERY_MS = 50;
+/** Beyond the hold time (docs/protocol.md, Fresh). */
+const FRESH_INTERVALS = 2;
 /** The wire thread's wake-up at its latest, twice. */
 const LATENESS_MS = 20;
 
@@ -71,6 +73,8 @@ export const claimOrder: CreateChecker = ({ world, answerers, intervalMs, holdMs
   >();
   /** What each node claims, by its own last `answer.start`. */
   const own = new Map<string, Said>();
+  /** When each instance said which sequence. */
+  const saidAt = new Map<string, number[]>();
   const instances = new Map<string, string>();
   const announcedAt = new Map<string, number>();
   /** `node ip` → until when the node is to say its claim again. */
@@ -232,9 +236,24 @@ export const claimOrder: CreateChecker = ({ world, answerers, intervalMs, holdMs
   };
   world.queue.after(LOOK_EVERY_MS, lookAll);
 
-  /** A replay of an older birth is no reason for anything; one of this birth that was held back is only late. */
+  /** It repeats what the listener said long ago: held back, or its sender has not emptied its queue yet. */
+  const isStale = (node: string, hello: SimHello): boolean => {
+    const listener = instances.get(node) ?? '';
+    const echo = hello.echoes[hello.hears.indexOf(listener)];
+    const at = echo === undefined ? undefined : saidAt.get(listener)?.[echo];
+    return at !== undefined && world.queue.now() - at > holdMs + FRESH_INTERVALS * intervalMs;
+  };
+
+  /** What was played again long after is no reason for anything; what was held back for a moment is only late. */
   const hear = (node: string, frame: WireFrame): void => {
-    if (frame.kind === 'hello' && frame.instance === instances.get(frame.node)) hearHello(node, frame);
+    if (frame.kind !== 'hello' || isStale(node, frame)) return;
+    const present = instances.get(frame.node) ?? '';
+    const listener = instances.get(node) ?? '';
+    // An older birth may be believed until the present one has been proven here.
+    const isVoid = voices.get(node)?.get(present)?.hears.includes(listener) ?? false;
+    const isReplayed = frame.ethernetSource !== world.node(frame.node).mac;
+    const isBelieved = isReplayed && frame.hears.includes(listener) && !isVoid;
+    if (frame.instance === present || isBelieved) hearHello(node, frame);
   };
 
   return {
@@ -247,6 +266,9 @@ export const claimOrder: CreateChecker = ({ world, answerers, intervalMs, holdMs
       }
       if (frame.kind !== 'hello') return;
       instances.set(node, frame.instance);
+      const said = saidAt.get(frame.instance) ?? [];
+      saidAt.set(frame.instance, said);
+      said[frame.sequence] = world.queue.now();
       for (const { ip, held } of frame.changes) if (held) owed.delete(`${node} ${ip}`);
     },
     onHeard: hear,

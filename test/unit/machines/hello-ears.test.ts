@@ -13,7 +13,7 @@ import type { Input } from '../../../src/machines/inputs.ts';
 import { START, V4, V4_OTHER, V6 } from '../../support/core.ts';
 import { READY } from '../../support/peers.ts';
 
-const OWN = { node: 'n1', instance: 'a000000000000001' } as const;
+const OWN = { node: 'n1', instance: 'a000000000000001', isFresh: () => true } as const;
 const PEER = 'b000000000000002';
 const REBORN = 'b000000000000003';
 const claimOf = (ip: string, epoch = 1): SaidClaim => ({ ip, epoch, weak: false });
@@ -44,6 +44,7 @@ const hello = (over: Partial<HelloFrame> = {}): HelloFrame => {
     subnets: [{ ip: '10.99.0.0', length: 24 }],
     heldCount: 0,
     hears: [OWN.instance],
+    echoes: [],
     changes: [],
     slices: [],
     witnessed: [],
@@ -107,6 +108,26 @@ test('a peer is proven by a hello that lists this birth; until then it is listed
   assert.deepEqual(hear(100, hello(said)), ['heard n2 proven', `claims n2 +${V4} 1 +${V6} 2`, 'whole n2']);
   assert.deepEqual(hear(150, hello({ hears: [] })), ['heard n2 proven'], 'once proven, proven');
   assert.equal(ears.provenCount(), 1);
+});
+
+test('a hello that lists this birth and repeats what it said long ago is dropped, whatever it says', () => {
+  const ears = createHelloEars('eth0');
+  const own = { ...OWN, isFresh: (_: number, echo: number | undefined) => echo === 7 };
+  const news: Input[] = [];
+  const say = (over: Partial<HelloFrame>): HelloVerdict => ears.hear(START, hello(over), own, news);
+  const held = { changes: [change(V4, 9)] };
+  assert.equal(say({ echoes: [6], ...held }), 'stale');
+  assert.equal(say({ echoes: [], ...held }), 'stale', 'it repeats nothing');
+  assert.deepEqual([news, ears.heard()], [[], []]);
+  assert.equal(say({ echoes: [7], ...held }), 'taken');
+  assert.equal(ears.provenCount(), 1);
+  assert.equal(say({ hears: [REBORN, OWN.instance], echoes: [7, 6] }), 'stale', 'echoes go by their place');
+  assert.equal(say({ hears: [REBORN, OWN.instance], echoes: [6, 7] }), 'taken');
+  assert.equal(
+    say({ hears: [REBORN], echoes: [6] }),
+    'taken',
+    'it does not list this birth: nothing to compare',
+  );
 });
 
 test('a hello that says the same as the one before is no news', () => {

@@ -10,7 +10,7 @@ import type { Input } from '../../../src/machines/inputs.ts';
 import { START } from '../../support/core.ts';
 import { READY } from '../../support/peers.ts';
 
-const OWN = { node: 'n1', instance: 'a000000000000001' } as const;
+const OWN = { node: 'n1', instance: 'a000000000000001', isFresh: () => true } as const;
 const PEER = 'b000000000000002';
 const INTERVAL_MS = 50;
 const HOLD_MS = 200;
@@ -61,6 +61,7 @@ const createLine = () => {
       subnets: [],
       heldCount: voice.heldCount(),
       hears: [OWN.instance],
+      echoes: [],
       witnessed: [],
       ...voice.compose(at, 200),
     };

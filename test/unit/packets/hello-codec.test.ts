@@ -51,7 +51,7 @@ const ROWS: Readonly<Record<string, readonly string[]>> = {
     '4846', // magic
     '01', // version
     '01', // header flags: signed
-    '0069', // payload length: 105
+    '0074', // payload length: 116
     '933b5bde', // group: FNV-1a of "default"
     '2222222222222222', // instance
     '0000000004b0', // sequence: 1200
@@ -70,8 +70,11 @@ const ROWS: Readonly<Record<string, readonly string[]>> = {
     'ff', // to behind everything
     '00 0a630064 000000000007', // 10.99.0.100, epoch 7
     '06 fd990000000000000000000000000100 00000000000c', // fd99::100, weak, epoch 12
-    '0a98fe1203034fc9f09e7654cb73115e', // HMAC-SHA256
-    '82159ff0ac12496ff1110a97320d9737',
+    '06 0008', // TLV echoes, 8 octets
+    '000004a3', // 1187 of the first instance
+    '0000004d', // 77 of the second
+    'e0543b320fc639394ad52d989b266ed3', // HMAC-SHA256
+    'cb7ddcecb4fc3609b4d94c7a4a3f0968',
   ],
   'every-tlv': [
     '03 48 6f 6c 64 66', // destination
@@ -80,7 +83,7 @@ const ROWS: Readonly<Record<string, readonly string[]>> = {
     '4846', // magic
     '01', // version
     '01', // header flags: signed
-    '0119', // payload length: 281
+    '0124', // payload length: 292
     '933b5bde', // group
     '0123456789abcdef', // instance
     '000100000002', // sequence: 2^32 + 2
@@ -111,8 +114,10 @@ const ROWS: Readonly<Record<string, readonly string[]>> = {
     '05 0038', // TLV witnessed, 56 octets
     '00 0a630067 000000000009 2222222222222222 02 6e32', // 10.99.0.103 by n2
     '06 fd990000000000000000000000000101 000000000002 1111111111111111 02 6e33', // fd99::101, weak, by n3
-    'cf7f191bdfda6ac8428ebefa34e50117', // HMAC-SHA256
-    '8223c4e292b00b9ef3b099efa68a3b32',
+    '06 0008', // TLV echoes, 8 octets
+    'ffffffff 00000002',
+    '9d61e83f45b703f7058d1989adfb52f6', // HMAC-SHA256
+    '52bcd98d6798117d85b20f2fb66b5510',
   ],
 };
 
@@ -134,6 +139,7 @@ const read = (codec: ReturnType<typeof helloCodec>, frame: Uint8Array) => codec.
 const HELLO: HelloFrame = {
   ...EVERY.hello,
   hears: [],
+  echoes: [],
   subnets: [],
   changes: [],
   slices: [],
@@ -295,6 +301,7 @@ const MALFORMED: readonly (readonly [string, ...string[]])[] = [
   ['a head without its second length octet', '63 00'],
   ['a TLV longer than the payload', '63 0001'],
   ['hears of seven octets', '01 0007', '11111111111111'],
+  ['an echo of three octets', '06 0003', '111111'],
   ['a subnet cut after its length', '02 0001', '18'],
   ['a subnet cut in its address', '02 0005', '18 04 0a6300'],
   ['a subnet of family 0', '02 0006', '18 00', A],

@@ -152,6 +152,7 @@ const hello: fc.Arbitrary<HelloFrame> = fc
     subnets: fc.array(fc.record({ ip, length: fc.integer({ min: 0, max: 32 }) }), { maxLength: 4 }),
     heldCount: unsigned(32),
     hears: fc.array(hexText(8), { maxLength: 8 }),
+    echoes: fc.array(unsigned(32), { maxLength: 8 }),
     changes: fc.array(
       fc.record({ ...claim, held: fc.boolean(), successor: fc.option(node, { nil: null }) }),
       { maxLength: 4 },
