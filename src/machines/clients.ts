@@ -46,6 +46,7 @@ export interface Clients {
   };
   nextDeadline(): number | null;
   isKnown(ip: Ip): boolean;
+  of(ip: Ip): readonly Client[];
   counts(): Readonly<Record<Ip, { readonly clients: number; readonly clientsConfirmed: number }>>;
 }
 
@@ -174,6 +175,7 @@ export const createClients = (): Clients => {
       return { questions, settled };
     },
     nextDeadline: () => timers.next(),
+    of: (ip) => [...(byIp.get(ip) ?? [])].map(([client, { mac }]) => ({ ip: client, mac })),
     isKnown: (ip) => (byIp.get(ip)?.size ?? 0) > 0,
     counts: () => {
       const counts: Record<Ip, { clients: number; clientsConfirmed: number }> = {};

@@ -26,6 +26,8 @@ export interface CoreConfig {
     readonly quietMs: number;
     readonly style: 'prompt' | 'patient';
   };
+  /** Null: healthy IPs stay where they are. */
+  readonly rebalance: { readonly intervalMs: number } | null;
 }
 
 /** How long a node listens before it may take its first IP: one hold time and one interval (design.md, Start). */

@@ -1,7 +1,7 @@
 // One IP, looked at again: compares what is with what should be and sends the machine what follows. Level-based:
 // it may be called at any time, for any IP, and does nothing when nothing is due.
 import { isBetter } from './claims.ts';
-import { type CoreState, myName, send, wholeMicroseconds } from './core-state.ts';
+import { type CoreState, myName, send, stay, wholeMicroseconds } from './core-state.ts';
 import { instanceOn } from './hello.ts';
 import type { InterfaceFact, PeerClaim } from './inputs.ts';
 import { type Placement, placeService } from './interfaces.ts';
@@ -16,7 +16,7 @@ import {
 } from './segments.ts';
 import { isBlocked, stateOf } from './service-ip.ts';
 import type { Because, Service } from './services.ts';
-import { candidatesFor, ownExclusion, ownRank, takeDelayMs } from './succession.ts';
+import { candidatesFor, DRAINED, ownExclusion, ownRank, takeDelayMs } from './succession.ts';
 
 /**
  * How long an address is probed before its first claim ever. `full` is RFC 5227 §1.1 at its longest: PROBE_WAIT
@@ -123,7 +123,8 @@ const considerTaking = (state: CoreState, service: Service, segment: Segment): v
   if (config === null || isBlocked(service.snapshot)) return;
   service.unheldSince ??= state.clock;
   if (state.clock < segment.listenUntil) lookAgainAt(state, service, segment.listenUntil);
-  if (ownExclusion(state, segment) !== null) return;
+  const exclusion = ownExclusion(state, segment);
+  if (exclusion !== null && exclusion !== DRAINED) return;
   const candidates = candidatesFor(state, service, segment);
   const rank = ownRank(state, candidates);
   if (rank < 0) return;
@@ -140,6 +141,8 @@ const considerTaking = (state: CoreState, service: Service, segment: Segment): v
   const { cause, reason } = service.vacancy;
   const because = { cause, reason: `${reason}; this node is ${place} that can take it` };
   take(state, service, segment, { weak: isMinority(segment, state.clock), because });
+  // A drained node that took back what it carries goes on looking for somebody to give it to.
+  if (state.drained && stateOf(service.snapshot) === 'leader') stay(state, service);
 };
 
 /** Somebody else holds it. */
@@ -212,7 +215,7 @@ const defendLead = (state: CoreState, service: Service, segment: Segment, rival:
         cause: 'outbid',
         reason: `${rival.node} has the better claim (epoch ${rival.epoch}${rival.weak ? ', weak' : ''})`,
       };
-  send(state, service, { type: 'OUTBID' }, because);
+  send(state, service, { type: 'OUTBID', patient: isPlanned && service.handover?.patient === true }, because);
 };
 
 const followRules = (state: CoreState, service: Service, segment: Segment): void => {

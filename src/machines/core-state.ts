@@ -23,6 +23,8 @@ export type CoreTimer =
   | { readonly kind: 'judge'; readonly segment: string }
   /** The named successor has not claimed in time. */
   | { readonly kind: 'handover'; readonly ip: Ip }
+  /** Does this node hold too many? */
+  | { readonly kind: 'rebalance' }
   /** A stopping node has waited long enough. */
   | { readonly kind: 'stop' };
 
@@ -69,6 +71,18 @@ export const send = (
   const isMoved = state.services.send(service, event, because, state.clock);
   if (service.handover !== null && stateOf(service.snapshot) !== 'leader') endHandover(state, service);
   return isMoved;
+};
+
+/** A planned move that waits for somebody who can take the IP. */
+export const stay = (state: CoreState, service: Service): void => {
+  const patient = state.config?.drain.style === 'patient';
+  service.handover = {
+    to: null,
+    wanted: null,
+    tried: [],
+    stays: 'no other node can take it now',
+    patient,
+  };
 };
 
 export const myName = (state: CoreState): NodeName => state.config?.node ?? '';

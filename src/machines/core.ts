@@ -19,6 +19,7 @@ import {
   judgeSegment,
   reconsiderUnheld,
 } from './peer-news.ts';
+import { rebalance, scheduleRebalance } from './rebalance.ts';
 import { checkpointSegment, createSegment, type SegmentCheckpoint } from './segments.ts';
 import { type ServiceIpEvent, type ServiceIpPolicy, stateOf } from './service-ip.ts';
 import { type Because, createServices, type ServiceCheckpoint } from './services.ts';
@@ -142,6 +143,7 @@ const loadConfig = (state: CoreState, loaded: CoreConfig): void => {
     if (!services.all.has(service.ip)) services.create(service, policy, state.clock);
   }
   if (before === null) listen(state);
+  scheduleRebalance(state);
   reconsiderAll(state);
 };
 
@@ -207,6 +209,12 @@ const passProbes = (state: CoreState, ips: readonly Ip[]): void => {
   }
 };
 
+/** Clients still send here: the quiet time begins anew. */
+const carryOn = (state: CoreState, ip: Ip, stale: number): void => {
+  const service = state.services.all.get(ip);
+  if (service !== undefined && stale > 0) send(state, service, { type: 'CARRIED' }, service.because);
+};
+
 const failAddress = (state: CoreState, { ip, code }: Extract<Input, { type: 'address.failed' }>): void => {
   const service = state.services.all.get(ip);
   if (service === undefined) return;
@@ -249,13 +257,16 @@ const takeInput = (state: CoreState, input: Input): void => {
     case 'wire.reborn':
       return rebirth(state, input);
     case 'drain.requested':
-      return drain(state, input.ips, input.to);
+      return drain(state, input.ips, input.to, input.patient);
     case 'undrain.requested':
       return undrain(state);
     case 'stop.requested':
       return stop(state, input.reason);
+    case 'clients.carried':
+      return carryOn(state, input.ip, input.stale);
     // Recorded for whoever explains later; nothing follows from them here.
     case 'clients.settled':
+    case 'clients.left':
     case 'source.failed':
     case 'clock':
       return;
@@ -275,6 +286,8 @@ const fire = (state: CoreState, timer: CoreTimer): void => {
       // Its reasons may be time alone: tables have had their time to become whole.
       return reconsiderUnheld(state);
     }
+    case 'rebalance':
+      return rebalance(state);
     case 'stop':
       return stopDue(state);
     default: {
@@ -315,6 +328,10 @@ const wants = (state: CoreState, effect: Effect): boolean => {
       return stateOfIp(effect.ip) === 'leader';
     case 'answer.stop':
       return stateOfIp(effect.ip) !== 'leader';
+    case 'carry':
+      return stateOfIp(effect.ip) === 'draining';
+    case 'carry.stop':
+      return stateOfIp(effect.ip) !== 'draining';
     case 'probe':
       return isProbing(effect.ip);
     case 'probe.stop':

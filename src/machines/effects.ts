@@ -58,7 +58,18 @@ export type Effect =
       readonly ip: Ip;
       readonly interface: string;
       readonly successor: NodeName | null;
+      /** Clients are to be kept until their connections end: the successor must not announce meanwhile. */
+      readonly patient: boolean;
     }
+  /** Another node owns the IP, and clients may still send here: watch for them and ask them to follow. */
+  | {
+      readonly type: 'carry';
+      readonly ip: Ip;
+      readonly interface: string;
+      readonly patient: boolean;
+      readonly quietMs: number;
+    }
+  | { readonly type: 'carry.stop'; readonly ip: Ip }
   /** What the hellos of every interface say of this node. */
   | { readonly type: 'hello.flags'; readonly flags: HelloFlags }
   /** Have the wire step say again all that it knows of a peer's claims. */

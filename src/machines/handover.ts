@@ -41,32 +41,41 @@ const nameSuccessor = (state: CoreState, service: Service, assigned: Map<NodeNam
       to: null,
       stays: handover.wanted === null ? stays : `${who} cannot take it`,
     };
-    state.emit({ type: 'yield', ip, interface: name, successor: null });
+    state.emit({ type: 'yield', ip, interface: name, successor: null, patient: false });
     return;
   }
   service.handover = { ...handover, to, stays: null };
   assigned.set(to, (assigned.get(to) ?? 0) + 1);
-  state.emit({ type: 'yield', ip, interface: name, successor: to });
+  state.emit({ type: 'yield', ip, interface: name, successor: to, patient: handover.patient });
   const patience = INTERVALS_PER_SUCCESSOR * intervalOf(segment, state.config);
   state.timers.set(`handover ${ip}`, state.clock + patience, { kind: 'handover', ip });
 };
 
 /** Begins planned moves of what this node leads among `ips` (null: all of it). */
-const beginHandovers = (state: CoreState, ips: readonly Ip[] | null, wanted: NodeName | null): void => {
+export const beginHandovers = (
+  state: CoreState,
+  ips: readonly Ip[] | null,
+  wanted: NodeName | null,
+  patient: boolean = state.config?.drain.style === 'patient',
+): void => {
   const assigned = assignments(state);
   for (const service of state.services.all.values()) {
     if (ips !== null && !ips.includes(service.ip)) continue;
     if (stateOf(service.snapshot) !== 'leader') continue;
-    service.handover = { to: null, wanted, tried: [], stays: null };
+    service.handover = { to: null, wanted, tried: [], stays: null, patient };
     nameSuccessor(state, service, assigned);
   }
 };
 
-/** Somebody may be able to take now what had to stay. */
+/**
+ * Somebody may be able to take now what had to stay. A move to one node that could not take it was refused, and the
+ * operator knows: it must not happen later by itself (simulated: seed 21058, a move ten seconds after).
+ */
 export const retryHandovers = (state: CoreState): void => {
   const assigned = assignments(state);
   for (const service of state.services.all.values()) {
     if (service.handover === null || service.handover.stays === null) continue;
+    if (service.handover.wanted !== null) continue;
     service.handover = { ...service.handover, tried: [], stays: null };
     nameSuccessor(state, service, assigned);
   }
@@ -81,13 +90,18 @@ export const handoverDue = (state: CoreState, service: Service): void => {
   progressStop(state);
 };
 
-export const drain = (state: CoreState, ips: readonly Ip[] | null, to: NodeName | null): void => {
+export const drain = (
+  state: CoreState,
+  ips: readonly Ip[] | null,
+  to: NodeName | null,
+  patient?: boolean,
+): void => {
   if (ips === null && !state.drained) {
     state.drained = true;
     state.emit({ type: 'remember.drained', drained: true });
   }
   sayFlags(state);
-  beginHandovers(state, ips, to);
+  beginHandovers(state, ips, to, patient);
 };
 
 export const undrain = (state: CoreState): void => {
@@ -101,7 +115,8 @@ export const undrain = (state: CoreState): void => {
     if (handover === null) continue;
     endHandover(state, service);
     if (stateOf(snapshot) !== 'leader' || snapshot.context.interface === null) continue;
-    state.emit({ type: 'yield', ip, interface: snapshot.context.interface, successor: null });
+    const { interface: name } = snapshot.context;
+    state.emit({ type: 'yield', ip, interface: name, successor: null, patient: false });
   }
   reconsiderAll(state);
 };

@@ -1,7 +1,7 @@
 // What this node hears in the hellos of one interface: who is there, proven or not, what each claims, and since
 // when somebody is late. Turns the stream of hellos into news for the core. Part of the wire step; pure.
 import { addressKey, FIRST_KEY, LAST_KEY } from './address-key.ts';
-import type { NodeName } from './claims.ts';
+import { type Claim, isBetter, type NodeName } from './claims.ts';
 import type { Ip, Mac } from './frames.ts';
 import type { HelloFrame, Instance, SaidClaim, Slice, WitnessedClaim } from './hello.ts';
 import type { Input, PeerClaim, PeerFact } from './inputs.ts';
@@ -39,6 +39,8 @@ interface Peer {
   /** All that a fact about it says, to see whether a hello brings news. */
   said: string;
   readonly claims: Map<Ip, HeldClaim & { readonly key: string }>;
+  /** IPs that it gave, or is to give, to others, and whose clients it keeps. */
+  readonly kept: Set<Ip>;
   witnessed: string;
   /** Ranges of its table heard since it became heard, merged and sorted; null once whole. */
   covered: { from: string; to: string }[] | null;
@@ -71,6 +73,10 @@ export interface HelloEars {
   /** When each instance was last heard, logical milliseconds. */
   lastHeard(): Readonly<Record<Instance, number>>;
   isPeerMac(mac: Mac): boolean;
+  /** Does a peer keep clients of the IP for now? */
+  isKept(ip: Ip): boolean;
+  /** The MAC of the best claim that is heard for the IP; null: nobody's is. */
+  holderMac(ip: Ip): Mac | null;
   forgetAll(): void;
 }
 
@@ -126,6 +132,7 @@ export const createHelloEars = (interfaceName: string): HelloEars => {
   const silence = (peer: Peer): void => {
     peer.isHeard = false;
     peer.claims.clear();
+    peer.kept.clear();
     peer.covered = [];
     peer.witnessed = '';
     peer.said = '';
@@ -160,6 +167,8 @@ export const createHelloEars = (interfaceName: string): HelloEars => {
       }
     }
     for (const change of hello.changes) {
+      if (!change.kept) peer.kept.delete(change.ip);
+      else if (peer.kept.size < MAX_PEER_CLAIMS) peer.kept.add(change.ip);
       if (change.held) hold(change, change.successor);
       else release(change.ip);
     }
@@ -221,6 +230,7 @@ export const createHelloEars = (interfaceName: string): HelloEars => {
       isHeard: false,
       said: '',
       claims: new Map(),
+      kept: new Set(),
       witnessed: '',
       covered: [],
     };
@@ -314,6 +324,20 @@ export const createHelloEars = (interfaceName: string): HelloEars => {
     isPeerMac: (mac) => {
       for (const peer of peers.values()) if (peer.mac === mac) return true;
       return false;
+    },
+    isKept: (ip) => {
+      for (const peer of peers.values()) if (peer.isProven && peer.kept.has(ip)) return true;
+      return false;
+    },
+    holderMac: (ip) => {
+      let best: { readonly claim: Claim; readonly mac: Mac } | null = null;
+      for (const { claims, node, mac, isHeard } of peers.values()) {
+        const held = claims.get(ip);
+        if (held === undefined || !isHeard) continue;
+        const claim = { ip, node, epoch: held.epoch, weak: held.weak };
+        if (best === null || isBetter(claim, best.claim)) best = { claim, mac };
+      }
+      return best?.mac ?? null;
     },
     forgetAll: () => {
       for (const peer of [...peers.values()]) forget(peer, false);

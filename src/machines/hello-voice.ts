@@ -16,13 +16,19 @@ import {
 export const CHANGE_REPEATS = 3;
 /** Hellos that changes cause leave at least this far apart. */
 export const MIN_SPACING_MS = 2;
+/** Kept IPs said again at once: two hellos full. */
+const MAX_RESTATED = 100;
 /** Octets kept for slices when changes abound, so that the table goes on rotating. */
 const SLICE_SHARE = 300;
 
 export interface HelloVoice {
   /** The table has (or no longer has) this claim; also said when nothing but the successor is new. */
-  setClaim(claim: SaidClaim, successor?: NodeName | null): void;
+  setClaim(claim: SaidClaim, successor?: NodeName | null, kept?: boolean): void;
   dropClaim(ip: Ip): void;
+  /** Keeps the clients of a dropped claim no longer, and says so. */
+  endKeep(ip: Ip): void;
+  /** Says again what is kept: peers may be new. */
+  restateKept(): void;
   /** Says a held claim again, at once. */
   restate(ip: Ip): void;
   /** Something else that a hello carries has changed: send one soon. */
@@ -45,6 +51,7 @@ interface Entry {
   readonly claim: SaidClaim;
   readonly key: string;
   readonly successor: NodeName | null;
+  readonly kept: boolean;
 }
 
 interface Pending {
@@ -56,6 +63,8 @@ export const createHelloVoice = (): HelloVoice => {
   const table = new Map<Ip, Entry>();
   /** The table's claims in key order; null when it must be sorted anew. */
   let sorted: { readonly claim: SaidClaim; readonly key: string }[] | null = null;
+  /** Claims dropped whose clients are kept. */
+  const keeping = new Map<Ip, SaidClaim>();
   const pending = new Map<Ip, Pending>();
   let lastAt = Number.NEGATIVE_INFINITY;
   let isHurried = false;
@@ -125,22 +134,41 @@ export const createHelloVoice = (): HelloVoice => {
   };
 
   return {
-    setClaim: (claim, successor = null) => {
-      table.set(claim.ip, { claim, key: addressKey(claim.ip), successor });
+    setClaim: (claim, successor = null, kept = false) => {
+      table.set(claim.ip, { claim, key: addressKey(claim.ip), successor, kept });
+      keeping.delete(claim.ip);
       sorted = null;
-      say({ ...claim, held: true, successor });
+      say({ ...claim, held: true, successor, kept });
     },
     dropClaim: (ip) => {
       const entry = table.get(ip);
       if (entry === undefined) return;
       table.delete(ip);
       sorted = null;
-      say({ ...entry.claim, held: false, successor: null });
+      if (entry.kept) keeping.set(ip, entry.claim);
+      say({ ...entry.claim, held: false, successor: null, kept: entry.kept });
+    },
+    endKeep: (ip) => {
+      const claim = keeping.get(ip);
+      if (claim === undefined) return;
+      keeping.delete(ip);
+      say({ ...claim, held: false, successor: null, kept: false });
+    },
+    restateKept: () => {
+      let left = MAX_RESTATED;
+      for (const [ip, claim] of keeping) {
+        if (left === 0) return;
+        left -= 1;
+        // To the end of the queue: the next time it is the turn of others.
+        keeping.delete(ip);
+        keeping.set(ip, claim);
+        if (!pending.has(ip)) say({ ...claim, held: false, successor: null, kept: true });
+      }
     },
     restate: (ip) => {
       const entry = table.get(ip);
       if (entry !== undefined && !pending.has(ip))
-        say({ ...entry.claim, held: true, successor: entry.successor });
+        say({ ...entry.claim, held: true, successor: entry.successor, kept: entry.kept });
     },
     hurry: () => {
       isHurried = true;
@@ -153,6 +181,7 @@ export const createHelloVoice = (): HelloVoice => {
     clear: () => {
       table.clear();
       pending.clear();
+      keeping.clear();
       sorted = null;
       cursor = FIRST_KEY;
       roundsToTell = 0;

@@ -34,6 +34,11 @@ export interface SaidChange extends SaidClaim {
   readonly held: boolean;
   /** A planned move: this node is to take it, with the next epoch. */
   readonly successor: NodeName | null;
+  /**
+   * The sender keeps the clients that it still carries (patient drain): until it says otherwise, or is silent, the
+   * holder answers but does not announce.
+   */
+  readonly kept: boolean;
 }
 
 /**

@@ -101,6 +101,10 @@ export type Input =
       /** From the announcement to the last confirmation; null when nobody confirmed. */
       readonly afterMs: number | null;
     }
+  /** How many clients still send to an IP that is draining here, or are kept by a connection (a level). */
+  | { readonly type: 'clients.carried'; readonly ip: Ip; readonly stale: number }
+  /** A drain is over: how many clients had sent here after the move, and the last of them how long after. */
+  | { readonly type: 'clients.left'; readonly ip: Ip; readonly clients: number; readonly lastMs: number }
   /** Only time passed: a deadline is due. */
   | { readonly type: 'clock' }
   /** The wire thread did not run for its hold time, or its watchdog fired: answers are shut already. */
@@ -109,9 +113,15 @@ export type Input =
   | { readonly type: 'source.failed'; readonly source: string; readonly reason: string }
   /**
    * The operator wants IPs moved away: all of them (`ips` null; the node then takes nothing until undrained) or
-   * some; to `to`, or to whom the rules choose.
+   * some; to `to`, or to whom the rules choose. `patient`: clients are kept until their connections end; without
+   * it as configured.
    */
-  | { readonly type: 'drain.requested'; readonly ips: readonly Ip[] | null; readonly to: NodeName | null }
+  | {
+      readonly type: 'drain.requested';
+      readonly ips: readonly Ip[] | null;
+      readonly to: NodeName | null;
+      readonly patient?: boolean;
+    }
   | { readonly type: 'undrain.requested' }
   /** The operator, or the supervisor's SIGTERM, wants this node to end. */
   | { readonly type: 'stop.requested'; readonly reason: string };

@@ -1,10 +1,13 @@
 // ARP and NDP heard on the wire: answers for what this node holds, rivals and clients noticed. Part of the
 // wire step; pure.
 import { isGroupMac } from './addresses.ts';
+import { isKept } from './carrying.ts';
+import type { Client } from './clients.ts';
 import {
   type AdvertisementFrame,
   type ArpFrame,
   BROADCAST_MAC,
+  familyOf,
   type Ip,
   type Mac,
   type NeighborFrame,
@@ -59,6 +62,20 @@ const hearArpReply = (state: WireState, at: number, name: string, arp: ArpFrame)
   return arp.tha === mac && arp.ethernetDestination === mac ? confirm(state, at, arp.tpa, arp.spa) : NOTHING;
 };
 
+/** A unicast request for what this node has given away: answered while a patient drain keeps its sender. */
+const answerKept = (
+  state: WireState,
+  at: number,
+  name: string,
+  ip: Ip,
+  client: Client,
+  answer: () => NeighborFrame,
+): readonly WireOutput[] => {
+  if (!isKept(state, at, ip, client)) return NOTHING;
+  countAnswer(state, name, familyOf(ip) === 'ipv4' ? 'arp' : 'ndp');
+  return [{ type: 'send', interface: name, frame: answer() }];
+};
+
 const hearArp = (state: WireState, at: number, name: string, arp: ArpFrame): readonly WireOutput[] => {
   // RFC 5227 §2.1.1: during probing, a probe of another host for the same address is a conflict too.
   if (arp.spa === UNSPECIFIED_IPV4 && state.probes.isProbing(arp.tpa)) {
@@ -79,7 +96,10 @@ const hearArp = (state: WireState, at: number, name: string, arp: ArpFrame): rea
   if (arp.spa !== UNSPECIFIED_IPV4 && !state.ownMacs.has(arp.sha)) {
     state.clients.learn(arp.tpa, { ip: arp.spa, mac: arp.sha }, at, isAnswered);
   }
-  if (!isAnswered) return NOTHING;
+  if (!isAnswered) {
+    if (answer !== undefined || mac === null || arp.ethernetDestination !== mac) return NOTHING;
+    return answerKept(state, at, name, arp.tpa, { ip: arp.spa, mac: arp.sha }, () => arpAnswer(arp, mac));
+  }
   countAnswer(state, name, 'arp');
   const send: WireOutput = { type: 'send', interface: name, frame: arpAnswer(arp, mac) };
   // A unicast request asks the MAC that its sender has learned already.
@@ -109,7 +129,11 @@ const hearSolicitation = (
   if (!isDad && !state.ownMacs.has(sender)) {
     state.clients.learn(ns.target, { ip: ns.source, mac: sender }, at, isAnswered);
   }
-  if (!isAnswered) return NOTHING;
+  if (!isAnswered) {
+    if (answer !== undefined || mac === null || isDad || ns.ethernetDestination !== mac) return NOTHING;
+    const client = { ip: ns.source, mac: sender };
+    return answerKept(state, at, name, ns.target, client, () => solicitedAdvertisement(ns, mac));
+  }
   countAnswer(state, name, 'ndp');
   const send: WireOutput = { type: 'send', interface: name, frame: solicitedAdvertisement(ns, mac) };
   return ns.ethernetDestination === mac ? [send, ...confirm(state, at, ns.target, ns.source)] : [send];

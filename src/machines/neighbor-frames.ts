@@ -5,8 +5,10 @@ import {
   ALL_NODES_IPV6,
   type ArpFrame,
   BROADCAST_MAC,
+  familyOf,
   type Ip,
   type Mac,
+  type NeighborFrame,
   type SolicitationFrame,
   UNSPECIFIED_IPV4,
   UNSPECIFIED_IPV6,
@@ -133,3 +135,25 @@ export const directedSolicitation = (
   target: client.ip,
   sourceLinkLayerAddress: mac,
 });
+
+/**
+ * The same on behalf of another node, from this one: the new owner's MAC stands in the payload only, so that no
+ * switch learns that it moved. A client whose address is not known (a router, seen by what it forwards) gets a
+ * gratuitous frame to its MAC (RFC 6085 allows a multicast IPv6 destination in a unicast frame).
+ */
+export const askToFollow = (
+  ip: Ip,
+  owner: Mac,
+  own: Mac,
+  client: { readonly ip: Ip | null; readonly mac: Mac },
+): NeighborFrame => {
+  const isIpv6 = familyOf(ip) === 'ipv6';
+  const ethernet = { ethernetSource: own, ethernetDestination: client.mac };
+  if (client.ip === null) {
+    const frame = isIpv6 ? unsolicitedAdvertisement(ip, owner) : gratuitousRequest(ip, owner);
+    return { ...frame, ...ethernet };
+  }
+  const known = { ip: client.ip, mac: client.mac };
+  const frame = isIpv6 ? directedSolicitation(ip, owner, known) : directedRequest(ip, owner, known);
+  return { ...frame, ...ethernet };
+};

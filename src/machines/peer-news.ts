@@ -109,6 +109,7 @@ const bury = (state: CoreState, segment: Segment, node: NodeName): readonly Ip[]
 export const judgeSegment = (state: CoreState, segment: Segment): void => {
   const { appeared, died, isAny } = segment.peers.judge(state.clock);
   setJudgeTimer(state, segment);
+  if (appeared.length + died.length > 0) segment.changedAt = state.clock;
   const concerned = died.flatMap((node) => bury(state, segment, node));
   reconsiderIps(state, concerned);
   if (isAny || appeared.length > 0) reconsiderUnheld(state);
@@ -156,7 +157,10 @@ export const hearPeer = (state: CoreState, fact: PeerFact): void => {
   const isReady = before?.flags.ready !== fact.flags.ready || before.flags.leaving !== fact.flags.leaving;
   const hearsOthers = before?.hears.join() !== fact.hears.join();
   if (fact.hears.length === 0) noteVacancies(state, segment, fact.node, `${fact.node} hears nobody`);
-  if (isReady) retryHandovers(state);
+  if (isReady) {
+    segment.changedAt = state.clock;
+    retryHandovers(state);
+  }
   if (isReady || hearsOthers) {
     reconsiderUnheld(state);
     reconsiderIps(state, segment.register.claimedBy(fact.node));

@@ -23,12 +23,15 @@ export interface Segment {
   readonly standing: Standing;
   /** Its link returned, and peers were known: nothing is taken there before this, as after a start. */
   listenUntil: number;
+  /** When a peer came or went last, or changed whether it may take IPs. */
+  changedAt: number;
 }
 
 export interface SegmentCheckpoint {
   readonly name: string;
   readonly instance: Instance | null;
   readonly listenUntil: number;
+  readonly changedAt: number;
   readonly peers: PeersCheckpoint;
   readonly register: RegisterCheckpoint;
 }
@@ -67,6 +70,7 @@ export const createSegment = (name: string, from?: SegmentCheckpoint): Segment =
     register,
     standing,
     listenUntil: from?.listenUntil ?? 0,
+    changedAt: from?.changedAt ?? 0,
   };
   return segment;
 };
@@ -77,10 +81,12 @@ export const checkpointSegment = ({
   peers,
   register,
   listenUntil,
+  changedAt,
 }: Segment): SegmentCheckpoint => ({
   name,
   instance,
   listenUntil,
+  changedAt,
   peers: peers.checkpoint(),
   register: register.checkpoint(),
 });

@@ -25,6 +25,8 @@ export interface ServiceIpContext {
   readonly probeDelayMs: number;
   /** Foreign uses met, which lengthens the backoff until a defence has held. */
   readonly conflicts: number;
+  /** The drain under way keeps clients until their connections end. */
+  readonly patient: boolean;
   readonly policy: ServiceIpPolicy;
 }
 
@@ -47,8 +49,8 @@ export type ServiceIpEvent =
   | { readonly type: 'ADDRESS_FAILED' }
   /** A frame showed that a host which is no peer uses the address. */
   | { readonly type: 'CONFLICT' }
-  /** A better claim was heard. */
-  | { readonly type: 'OUTBID' }
+  /** A better claim was heard. `patient`: a planned one, whose maker leaves the clients to this node for now. */
+  | { readonly type: 'OUTBID'; readonly patient?: boolean }
   /** The IP cannot be served here any more: link, configuration, shutdown. */
   | { readonly type: 'WITHDRAW' }
   /** The claim became strong: same epoch, told to everybody. */
@@ -86,6 +88,11 @@ export const serviceIpMachine = setup({
     probe: effect,
     'probe.stop': effect,
     defend: effect,
+    carry: effect,
+    'carry.stop': effect,
+    becomePatient: assign(({ context, event }) =>
+      event.type === 'OUTBID' ? { ...context, patient: event.patient ?? false } : context,
+    ),
     adopt: assign(({ context, event }) => {
       if (event.type !== 'TAKE') return context;
       const { type: _, ...claim } = event;
@@ -115,6 +122,7 @@ export const serviceIpMachine = setup({
     probeMs: 0,
     probeDelayMs: 0,
     conflicts: 0,
+    patient: false,
     policy: input.policy,
   }),
   initial: 'unowned',
@@ -171,8 +179,9 @@ export const serviceIpMachine = setup({
       exit: 'answer.stop',
       initial: 'settled',
       on: {
-        OUTBID: 'draining',
-        WITHDRAW: { target: 'unowned', actions: 'address.remove' },
+        OUTBID: { target: 'draining', actions: 'becomePatient' },
+        // A handover may have been announced as patient: whoever was to take it need not be quiet now.
+        WITHDRAW: { target: 'unowned', actions: ['carry.stop', 'address.remove'] },
         STRENGTHEN: { actions: [assign({ weak: false }), 'answer.start'] },
         REANNOUNCE: { actions: 'announce' },
       },
@@ -184,17 +193,21 @@ export const serviceIpMachine = setup({
           exit: cancel('defend'),
           on: {
             DEFEND_DUE: { target: 'settled', actions: 'forgetConflicts' },
-            CONFLICT: { target: '#serviceIp.unowned.blocked', actions: ['countConflict', 'address.remove'] },
+            CONFLICT: {
+              target: '#serviceIp.unowned.blocked',
+              actions: ['countConflict', 'carry.stop', 'address.remove'],
+            },
           },
         },
       },
     },
     draining: {
       entry: [
+        'carry',
         raise({ type: 'QUIET_DUE' }, { delay: 'quiet', id: 'quiet' }),
         raise({ type: 'WINDOW_DUE' }, { delay: 'window', id: 'window' }),
       ],
-      exit: [cancel('quiet'), cancel('window')],
+      exit: ['carry.stop', cancel('quiet'), cancel('window')],
       on: {
         TAKE: { target: 'leader', actions: 'adopt' },
         CARRIED: { actions: raise({ type: 'QUIET_DUE' }, { delay: 'quiet', id: 'quiet' }) },

@@ -67,6 +67,8 @@ export interface Handover {
   /** Named before, without their claim having been heard in time. */
   readonly tried: readonly NodeName[];
   readonly stays: string | null;
+  /** Its clients are kept until their connections end. */
+  readonly patient: boolean;
 }
 
 export type MachineTimer = { readonly kind: 'machine'; readonly ip: Ip; readonly event: ServiceIpEvent };
@@ -97,6 +99,11 @@ const toEffect = (action: MachineAction, context: ServiceIpContext): Effect => {
     case 'probe.stop':
     case 'defend':
       return { type: action.type, ip, interface: on };
+    case 'carry': {
+      const { patient, policy } = context;
+      return { type: 'carry', ip, interface: on, patient, quietMs: policy.drainQuietMs };
+    }
+    case 'carry.stop':
     case 'address.add':
     case 'address.remove':
     case 'answer.stop':

@@ -7,12 +7,16 @@ import type { CoreConfig, ServiceIpConfig } from './config.ts';
 import { type CoreState, myName } from './core-state.ts';
 import type { Peer } from './peers.ts';
 import { areTablesWhole, intervalOf, isHeardBySomeone, type Segment } from './segments.ts';
+import { stateOf } from './service-ip.ts';
 import type { Service } from './services.ts';
 
 /** Ranks beyond this wait no longer: were all of them wrong, somebody must take it in the end. */
 const MAX_WAITING_RANK = 4;
 /** Each rank waits so many intervals for the one before. */
 const INTERVALS_PER_RANK = 2;
+
+/** Why a drained node takes nothing, save what it still carries and nobody else can take. */
+export const DRAINED = 'drained';
 
 export interface Candidate {
   readonly node: NodeName;
@@ -28,7 +32,7 @@ const peerExclusion = (peer: Peer, service: ServiceIpConfig, isFirstEver: boolea
   // Whoever hears nobody hears no requests either; unproven newcomers are judged above.
   if (hears.length === 0) return 'it hears nobody';
   // Nothing is lost by waiting for a node that is just starting, when nobody ever served the IP.
-  if (!flags.ready && !(isFirstEver && flags.starting)) return flags.starting ? 'starting' : 'drained';
+  if (!flags.ready && !(isFirstEver && flags.starting)) return flags.starting ? 'starting' : DRAINED;
   if (service.nodes !== null && !service.nodes.includes(peer.fact.node))
     return 'not among the nodes of its config';
   const isOnLink = subnets.some((prefix) => holds(prefix, service.ip));
@@ -38,11 +42,10 @@ const peerExclusion = (peer: Peer, service: ServiceIpConfig, isFirstEver: boolea
 /** Why this node takes nothing at all now, or null. */
 export const ownExclusion = (state: CoreState, segment: Segment): string | null => {
   if (!state.isEligible || state.clock < segment.listenUntil) return 'it listens first';
-  if (state.drained) return 'drained';
   if (state.stopping !== null) return 'leaving';
   if (!isHeardBySomeone(segment)) return 'none of the peers it hears hears it';
   if (!areTablesWhole(segment, state.clock)) return 'it does not know yet what every peer holds';
-  return null;
+  return state.drained ? DRAINED : null;
 };
 
 /** Every node that could be thought of for `service`, best first. */
@@ -50,12 +53,16 @@ export const candidatesFor = (state: CoreState, service: Service, segment: Segme
   const { config } = service;
   if (config === null) return [];
   const isFirstEver = !service.isKnownFree;
-  const candidates: Candidate[] = [
-    { node: myName(state), excluded: service.obstacle?.reason ?? ownExclusion(state, segment) },
-  ];
-  for (const peer of segment.peers.all.values()) {
-    candidates.push({ node: peer.fact.node, excluded: peerExclusion(peer, config, isFirstEver) });
-  }
+  const candidates: Candidate[] = [...segment.peers.all.values()].map((peer) => ({
+    node: peer.fact.node,
+    excluded: peerExclusion(peer, config, isFirstEver),
+  }));
+  const own = service.obstacle?.reason ?? ownExclusion(state, segment);
+  const isTakenBack =
+    own === DRAINED &&
+    stateOf(service.snapshot) === 'draining' &&
+    candidates.every(({ excluded }) => excluded !== null);
+  candidates.push({ node: myName(state), excluded: isTakenBack ? null : own });
   return candidates.sort((a, b) => compareRank(service.ip, a.node, b.node));
 };
 

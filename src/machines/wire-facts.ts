@@ -31,14 +31,30 @@ export const WIRE_EFFECTS = [
   'yield',
   'witness',
   'retell',
+  'carry',
+  'carry.stop',
 ] as const satisfies readonly EffectType[];
 export type WireEffect = Extract<Effect, { readonly type: (typeof WIRE_EFFECTS)[number] }>;
-export type WireCommand = { readonly type: 'configure'; readonly config: WireConfig } | WireEffect;
+export type WireCommand =
+  | { readonly type: 'configure'; readonly config: WireConfig }
+  /** Remote addresses of the connections that are open here, by service IP; null: nobody can tell. */
+  | {
+      readonly type: 'connections';
+      readonly remotes: readonly (readonly [Ip, readonly Ip[]])[] | null;
+    }
+  | WireEffect;
 
 export type WireFrame = NeighborFrame | HelloFrame;
 
 export type WireEvent =
   | { readonly type: 'frame'; readonly interface: string; readonly frame: WireFrame }
+  /** A packet came in for an IP that another node owns; `from` is the station that sent it. */
+  | {
+      readonly type: 'carried';
+      readonly interface: string;
+      readonly ip: Ip;
+      readonly from: { readonly mac: Mac; readonly source: Ip };
+    }
   /** `birth`: the instance for which the core decided this; another birth does not obey. */
   | { readonly type: 'command'; readonly command: WireCommand; readonly birth: Instance }
   | { readonly type: 'link.changed'; readonly interface: InterfaceFact }
@@ -59,7 +75,9 @@ export type WireOutput =
   /** Throw away every queued frame and step `born` with a fresh instance (design.md, Born again). */
   | { readonly type: 'rebirth' }
   /** How long a client took to follow a move, milliseconds: for a histogram. */
-  | { readonly type: 'converged'; readonly afterMs: number };
+  | { readonly type: 'converged'; readonly afterMs: number }
+  /** How long after a move clients still sent here, milliseconds each: for a histogram. */
+  | { readonly type: 'left'; readonly tookMs: readonly number[] };
 
 /** Counters of the wire step since the thread began. */
 export interface WireCounters {
@@ -67,6 +85,8 @@ export interface WireCounters {
   announcements: { arp: number; ndp: number };
   probes: number;
   questions: number;
+  /** Questions on behalf of new owners, to clients that still send here. */
+  carriedQuestions: number;
   hellosSent: number;
   hellosHeard: number;
   /** Hellos that were verified and still not taken, by reason. */

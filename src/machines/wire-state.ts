@@ -1,6 +1,7 @@
 // What the parts of the wire step share. Owned by wire-step.ts.
 import { type AddressProbes, createAddressProbes } from './address-probes.ts';
 import { type Announcer, createAnnouncer } from './announcer.ts';
+import { type Carrier, createCarrier } from './carrier.ts';
 import { type Clients, createClients } from './clients.ts';
 import type { Ip, Mac } from './frames.ts';
 import type { HelloFlags, Instance } from './hello.ts';
@@ -30,8 +31,14 @@ export interface WireState {
   readonly announcer: Announcer;
   readonly probes: AddressProbes;
   readonly clients: Clients;
+  /** Clients of IPs that drain here. */
+  readonly carrier: Carrier;
+  /** IPs held here whose clients their former owner keeps: announced when it keeps them no longer. */
+  readonly deferred: Set<Ip>;
   readonly rivals: RivalReports;
   readonly counters: WireCounters;
+  /** When to say again whose clients are kept. */
+  restateAt: number;
   mainAliveAt: number | null;
   /** Nothing is answered or sent: the main thread hangs, or a birth is under way. */
   isShut: boolean;
@@ -56,18 +63,22 @@ export const createWireState = (config: WireConfig, instance: Instance): WireSta
     announcer: createAnnouncer(() => state.config.refreshMs),
     probes: createAddressProbes(),
     clients: createClients(),
+    carrier: createCarrier(),
+    deferred: new Set(),
     rivals: createRivalReports(),
     counters: {
       answers: {},
       announcements: { arp: 0, ndp: 0 },
       probes: 0,
       questions: 0,
+      carriedQuestions: 0,
       hellosSent: 0,
       hellosHeard: 0,
       hellosRefused: {},
       rivals: {},
       rebirths: 0,
     },
+    restateAt: 0,
     mainAliveAt: null,
     isShut: false,
     isMainHung: false,

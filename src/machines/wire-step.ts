@@ -1,6 +1,7 @@
 // The wire step: frame, command or clock in; frames and facts out. It holds the answer table, answers from it,
 // speaks and hears hellos, paces announcements, and shuts everything when the main thread hangs. Pure like the
 // core: the wire thread only moves bytes, and the simulator runs this same code.
+import { announceOrDefer, hearCarried, runCarrying, startCarrying, stopCarrying } from './carrying.ts';
 import { familyOf, type Ip } from './frames.ts';
 import type { Instance } from './hello.ts';
 import { createHelloDesk, deskDeadline, hearHello, runDesk, shutAnswer } from './hello-desk.ts';
@@ -28,6 +29,10 @@ export interface WireStep {
   answering(): number;
   isAnswering(ip: Ip): boolean;
   clients(): ReturnType<WireState['clients']['counts']>;
+  /** IPs that drain here, by interface, and a number that grows with every change of them. */
+  carried(): { readonly version: number; readonly ips: ReadonlyMap<string, readonly Ip[]> };
+  /** Clients that still send to each of those, or are kept by a connection. */
+  staleClients(at: number): Readonly<Record<Ip, number>>;
   /** When each peer's instance was last heard, logical milliseconds. */
   lastHeard(): Readonly<Record<Instance, number>>;
 }
@@ -85,6 +90,8 @@ const shutAll = (state: WireState): void => {
   state.announcer.stopAll();
   state.probes.stopAll();
   state.clients.stopAll();
+  state.carrier.stopAll();
+  state.deferred.clear();
 };
 
 const runClock = (state: WireState, at: number): readonly WireOutput[] => {
@@ -97,6 +104,7 @@ const runClock = (state: WireState, at: number): readonly WireOutput[] => {
   for (const { ip, interface: name } of probes) outputs.push(...probeOf(state, ip, name));
   if (passed.length > 0) outputs.push({ type: 'fact', input: { type: 'addresses.probed', ips: passed } });
   outputs.push(...askClients(state, at));
+  outputs.push(...runCarrying(state, at));
   return outputs;
 };
 
@@ -111,7 +119,8 @@ const nameSuccessor = (state: WireState, command: Extract<WireCommand, { type: '
   const answer = state.answers.get(command.ip);
   if (answer === undefined) return;
   const { ip, epoch, weak } = answer;
-  state.desks.get(answer.interface)?.voice.setClaim({ ip, epoch, weak }, command.successor);
+  const { successor, patient } = command;
+  state.desks.get(answer.interface)?.voice.setClaim({ ip, epoch, weak }, successor, patient);
 };
 
 const listenOn = (state: WireState, names: readonly string[]): void => {
@@ -155,8 +164,17 @@ const obey = (state: WireState, at: number, command: WireCommand): readonly Wire
       return runClock(state, at);
     case 'announce':
       if (!state.answers.has(command.ip)) return NOTHING;
-      state.announcer.announce(command.ip, at, state.clients.isKnown(command.ip));
-      state.clients.ask(command.ip, at);
+      announceOrDefer(state, at, command.ip);
+      return runClock(state, at);
+    case 'carry':
+      startCarrying(state, at, command);
+      return runClock(state, at);
+    case 'carry.stop': {
+      const outputs = stopCarrying(state, at, command.ip);
+      return [...outputs, ...runClock(state, at)];
+    }
+    case 'connections':
+      state.carrier.connected(command.remotes === null ? null : new Map(command.remotes));
       return runClock(state, at);
     case 'probe':
       state.probes.start(command.ip, command.interface, at + command.delayMs, command.durationMs);
@@ -261,6 +279,10 @@ const dispatch = (state: WireState, at: number, event: WireEvent): readonly Wire
       return oversleep(state, event.byMs);
     case 'born':
       return beBorn(state, event.instance);
+    case 'carried':
+      if (state.isShut) return NOTHING;
+      hearCarried(state, at, event);
+      return runClock(state, at);
     case 'clock':
       return runClock(state, at);
   }
@@ -280,6 +302,7 @@ export const createWireStep = (config: WireConfig, instance: Instance): WireStep
         state.announcer.nextDeadline(),
         state.probes.nextDeadline(),
         state.clients.nextDeadline(),
+        state.carrier.nextDeadline(),
       ];
       if (!state.isShut) for (const desk of state.desks.values()) deadlines.push(deskDeadline(state, desk));
       if (!state.isShut && state.mainAliveAt !== null)
@@ -294,6 +317,8 @@ export const createWireStep = (config: WireConfig, instance: Instance): WireStep
     answering: () => state.answers.size,
     isAnswering: (ip) => state.answers.has(ip),
     clients: () => state.clients.counts(),
+    carried: () => ({ version: state.carrier.version(), ips: state.carrier.watched() }),
+    staleClients: (at) => state.carrier.counts(at),
     lastHeard: () => Object.assign({}, ...[...state.desks.values()].map(({ ears }) => ears.lastHeard())),
   };
 };

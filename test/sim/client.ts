@@ -55,7 +55,15 @@ export const createClient = (setup: ClientSetup): Client => {
   const waiting = new Map<Ip, number>();
 
   const transmit = (ip: Ip, to: Mac, sentAt: number): void =>
-    send({ kind: 'data', ethernetSource: mac, ethernetDestination: to, client: setup.name, ip, sentAt });
+    send({
+      kind: 'data',
+      ethernetSource: mac,
+      ethernetDestination: to,
+      client: setup.name,
+      source: familyOf(ip) === 'ipv4' ? setup.ipv4 : setup.ipv6,
+      ip,
+      sentAt,
+    });
 
   const solicitIpv4 = (ip: Ip, to: Mac | null): void =>
     send({

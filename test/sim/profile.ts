@@ -10,6 +10,7 @@ export interface ClusterProfile {
   readonly deadAfterMs: number;
   readonly probe: CoreConfig['probe'];
   readonly drain: CoreConfig['drain'];
+  readonly rebalance: CoreConfig['rebalance'];
   readonly refreshMs: number;
   readonly watchdogMs: number;
 }
@@ -19,6 +20,7 @@ export const DEFAULTS = {
   deadAfterMs: 200,
   probe: 'quick',
   drain: { windowMs: 120_000, quietMs: 10_000, style: 'prompt' },
+  rebalance: null,
   refreshMs: 60_000,
   watchdogMs: 3_000,
 } as const satisfies Omit<ClusterProfile, 'ips'>;
@@ -56,6 +58,7 @@ export const coreConfig = (profile: ClusterProfile, node: string): CoreConfig =>
   probe: profile.probe,
   heartbeat: { intervalMs: profile.intervalMs, deadAfterMs: profile.deadAfterMs },
   drain: profile.drain,
+  rebalance: profile.rebalance,
 });
 
 /** What the daemon gives the wire thread. */

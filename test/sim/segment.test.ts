@@ -22,7 +22,13 @@ const build = (loss = 0) => {
   /** Who got a frame from `from` to `to`. */
   const send = (from: 'a' | 'b' | 'c', to: string): string => {
     got.length = 0;
-    const data = { kind: 'data', client: from, ip: '10.0.0.1', sentAt: queue.now() } as const;
+    const data = {
+      kind: 'data',
+      client: from,
+      source: '10.0.0.9',
+      ip: '10.0.0.1',
+      sentAt: queue.now(),
+    } as const;
     segment.send(ports[from], {
       ...data,
       ethernetSource: MAC[from] as string,

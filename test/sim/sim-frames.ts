@@ -22,6 +22,8 @@ export interface DataFrame {
   readonly ethernetSource: Mac;
   readonly ethernetDestination: Mac;
   readonly client: string;
+  /** The client's own address. */
+  readonly source: Ip;
   readonly ip: Ip;
   readonly sentAt: number;
 }

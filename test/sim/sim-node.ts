@@ -154,6 +154,11 @@ export const createSimNode = (setup: NodeSetup): SimNode => {
           });
           break;
         }
+        case 'carry':
+          thread?.command(effect, birth);
+          // Simulated clients have no connections.
+          if (effect.patient) thread?.command({ type: 'connections', remotes: [] }, birth);
+          break;
         case 'record':
           break;
         case 'remember.drained':
@@ -305,8 +310,10 @@ export const createSimNode = (setup: NodeSetup): SimNode => {
     receive: (frame) => {
       const destination = frame.ethernetDestination;
       if (frame.kind === 'data') {
-        if (destination === mac && kernel.accepts(frame.ip))
-          observer.onData(frame.ip, frame.client, frame.sentAt);
+        if (destination !== mac) return;
+        if (kernel.accepts(frame.ip)) observer.onData(frame.ip, frame.client, frame.sentAt);
+        const { ip, ethernetSource, source } = frame;
+        if (!isPaused) wire?.seeCarried(INTERFACE, ip, { mac: ethernetSource, source });
         return;
       }
       if (wire === null || !isListening) return;

@@ -1,9 +1,9 @@
 // The wire thread of one life of a node: the loop of src/io/wire/wire-thread.ts around the real wire step.
 // Commands before links before frames, then the clock; facts are stamped when read. It also keeps which IPs are
 // answered for, from what the step was told and what it reported, for the checkers.
-import type { Ip } from '../../src/machines/frames.ts';
+import type { Ip, Mac } from '../../src/machines/frames.ts';
 import type { InterfaceFact, StampedInput } from '../../src/machines/inputs.ts';
-import type { WireCommand, WireConfig, WireOutput } from '../../src/machines/wire-facts.ts';
+import type { WireCommand, WireConfig, WireEvent, WireOutput } from '../../src/machines/wire-facts.ts';
 import { createWireStep, type WireStep } from '../../src/machines/wire-step.ts';
 import { type EventQueue, onGrain } from './event-queue.ts';
 import type { Latencies } from './latencies.ts';
@@ -31,6 +31,8 @@ export interface SimWire {
   readonly step: WireStep;
   readonly answering: ReadonlySet<Ip>;
   hear(interfaceName: string, frame: WireFrame): void;
+  /** A packet came in for an IP: seen if it drains here, when the thread looks next. */
+  seeCarried(interfaceName: string, ip: Ip, from: { readonly mac: Mac; readonly source: Ip }): void;
   /** `birth`: the instance that the main thread knows of. */
   command(command: WireCommand, birth: string): void;
   link(fact: InterfaceFact): void;
@@ -48,6 +50,8 @@ export interface SimWire {
 
 /** As in src/io/wire/wire-thread.ts. */
 const OVERSLEPT_MS = 20;
+/** As in src/io/wire/carried-watch.ts. */
+const LOOK_EVERY_MS = 50;
 
 export const createSimWire = (options: SimWireOptions): SimWire => {
   const { queue, clock, latencies } = options;
@@ -57,6 +61,8 @@ export const createSimWire = (options: SimWireOptions): SimWire => {
   const commands: { readonly command: WireCommand; readonly birth: string }[] = [];
   const links = new Map<string, InterfaceFact>();
   let aliveAt = clock.now();
+  /** Who sent to a draining IP since the last look, by `mac ip`. */
+  const carried = new Map<string, Extract<WireEvent, { type: 'carried' }>>();
   let heardAliveAt = 0;
   let isBirthDue = false;
   let lastRunAt = clock.now();
@@ -153,9 +159,23 @@ export const createSimWire = (options: SimWireOptions): SimWire => {
     });
   };
 
+  const lookForCarried = (): void => {
+    if (isEnded) return;
+    const seen = [...carried.values()];
+    carried.clear();
+    if (isPaused || queue.now() < laggedUntil) return;
+    for (const event of seen) emit(clock.now(), step.step(clock.now(), event));
+    setAlarm();
+  };
+
   return {
     step,
     answering,
+    seeCarried: (name, ip, from) => {
+      if (isEnded || !step.carried().ips.get(name)?.includes(ip)) return;
+      if (carried.size === 0) queue.after(LOOK_EVERY_MS, lookForCarried);
+      carried.set(`${from.mac} ${ip}`, { type: 'carried', interface: name, ip, from });
+    },
     hear: (name, frame) => {
       if (isEnded || frames.length >= options.bufferFrames) return;
       frames.push({ name, frame });

@@ -41,6 +41,7 @@ export const coreConfig = (over: Partial<CoreConfig> = {}): CoreConfig => ({
   probe: 'off',
   heartbeat: { intervalMs: 50, deadAfterMs: 200 },
   drain: { windowMs: 120_000, quietMs: 10_000, style: 'prompt' },
+  rebalance: null,
   ...over,
 });
 

@@ -55,10 +55,11 @@ const follow = async (socket: string, moving: Set<string>, timeoutMs: number): P
 export const drain: Command = {
   summary: 'moves IPs away from this node, without losing a packet',
   help: [
-    'Usage: holdfast drain [--ip IP] [--to NODE] [--timeout D] [--socket S]',
+    'Usage: holdfast drain [--ip IP] [--to NODE] [--patient] [--timeout D] [--socket S]',
     '',
     'Without --ip everything this node holds moves, and it takes nothing more until `holdfast undrain`, restarts',
-    'included. Exit code 1 when some stayed, with the reason. D is a duration such as 30s.',
+    'included. Exit code 1 when some stayed, with the reason. D is a duration such as 30s. With --patient clients',
+    'are left with this node until their connections end, for the drain window at most.',
   ].join('\n'),
   run: async (args) => {
     const { values } = readOptions(args, {
@@ -68,11 +69,11 @@ export const drain: Command = {
       timeout: { type: 'string' },
       socket: { type: 'string' },
     });
-    if (values.patient) throw new CommandError(EXIT.usage, '--patient: this version drains promptly only');
     const socket = values.socket ?? DEFAULT_SOCKET;
     const timeoutMs = readTimeout(values.timeout);
     const moving = targets(await readStatus(socket), values.ip).map(({ ip }) => ip);
-    await askDaemon(socket, 'POST', '/drain', { ip: values.ip ?? null, to: values.to ?? null });
+    const style = values.patient === undefined ? {} : { patient: values.patient };
+    await askDaemon(socket, 'POST', '/drain', { ip: values.ip ?? null, to: values.to ?? null, ...style });
     return await follow(socket, new Set(moving), timeoutMs);
   },
 };

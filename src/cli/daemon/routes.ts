@@ -28,19 +28,21 @@ const refuse = (problem: string): Reply => ({ status: 400, body: `${problem}\n` 
 
 /** Reads the body of a drain request; a problem is a text. */
 const readDrain = (body: string): Input | string => {
-  let request: { ip?: unknown; to?: unknown };
+  let request: { ip?: unknown; to?: unknown; patient?: unknown };
   try {
     request = JSON.parse(body === '' ? '{}' : body) as typeof request;
   } catch {
     return 'the request is not JSON';
   }
-  const { ip = null, to = null } = request;
+  const { ip = null, to = null, patient } = request;
   if (to !== null && typeof to !== 'string') return 'to: a node name would be right';
-  if (ip === null) return { type: 'drain.requested', ips: null, to };
+  if (patient !== undefined && typeof patient !== 'boolean') return 'patient: true or false would be right';
+  const style = patient === undefined ? {} : { patient };
+  if (ip === null) return { type: 'drain.requested', ips: null, to, ...style };
   const parsed = typeof ip === 'string' ? parseIp(ip) : null;
   return parsed === null
     ? 'ip: an IP address would be right'
-    : { type: 'drain.requested', ips: [parsed], to };
+    : { type: 'drain.requested', ips: [parsed], to, ...style };
 };
 
 const isReady = (core: Core): boolean => {
@@ -61,11 +63,12 @@ const status = async ({ core, wire, now, findings }: RouteParts): Promise<Reply>
   );
 
 const scrape = async ({ core, wire, icmpv6, journal, metrics }: RouteParts): Promise<Reply> => {
-  const { counters, dropped, sendErrors } = await wire.report();
+  const { counters, dropped, sendErrors, staleClients } = await wire.report();
   const { peers, serviceIPs } = core.view();
   const body = await metrics.render({
     ...counters,
     serviceIPs,
+    staleClients,
     peers: peers.map(({ state }) => state),
     framesDropped: { ...dropped, ...counters.hellosRefused },
     sendErrors: { ...sendErrors, ...icmpv6.counters.sendErrors },

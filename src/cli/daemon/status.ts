@@ -6,6 +6,8 @@ export interface ServiceStatus extends Omit<ServiceView, 'since'> {
   readonly since: string;
   readonly clients: number;
   readonly clientsConfirmed: number;
+  /** Clients that still send here although another node owns the IP. */
+  readonly staleClients: number;
 }
 
 export interface Status {
@@ -71,6 +73,7 @@ export const buildStatus = ({ view, report, version, ready, now, findings }: Sta
       ...service,
       since: new Date(service.since).toISOString(),
       ...(report.clients[service.ip] ?? NO_CLIENTS),
+      staleClients: report.staleClients[service.ip] ?? 0,
     })),
     findings: [...findings, ...deaf, ...staying, ...stuck],
   };

@@ -60,4 +60,5 @@ export const toCoreConfig = (config: Config): CoreConfig => ({
   probe: config.probe,
   heartbeat: { intervalMs: config.heartbeat.intervalMs, deadAfterMs: config.heartbeat.deadAfterMs },
   drain: config.drain,
+  rebalance: config.rebalance.mode === 'gentle' ? { intervalMs: config.rebalance.intervalMs } : null,
 });

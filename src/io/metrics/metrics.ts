@@ -18,6 +18,7 @@ export interface MetricsSnapshot {
   readonly journalBytes: number;
   readonly journalLost: number;
   readonly journalFailing: boolean;
+  readonly staleClients: Readonly<Record<string, number>>;
 }
 
 export interface Metrics {
@@ -27,6 +28,7 @@ export interface Metrics {
   /** Durations that the wire thread measured, milliseconds. */
   measured(durations: {
     readonly converged: readonly number[];
+    readonly left: readonly number[];
     readonly helloLateness: readonly number[];
   }): void;
   /** The exposition text. */
@@ -75,6 +77,13 @@ export const createMetrics = (): Metrics => {
     buckets: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5],
     registers,
   });
+  const staleSeconds = new Histogram({
+    name: 'holdfast_stale_client_seconds',
+    help: 'How long after a move away from this node a client still sent to it',
+    buckets: [0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120],
+    registers,
+  });
+  const stale = gauge('stale_clients', 'Clients that still send to an IP that drains here', ['ip']);
   const lateness = new Histogram({
     name: 'holdfast_hello_lateness_seconds',
     help: 'How much later than due the wire thread woke to send a hello or judge silence',
@@ -103,8 +112,9 @@ export const createMetrics = (): Metrics => {
       if (record.to === 'leader' && record.from === 'candidate') takeover.observe(milliseconds / 1000);
     },
     step: (milliseconds) => stepSeconds.observe(milliseconds / 1000),
-    measured: ({ converged, helloLateness }) => {
+    measured: ({ converged, left, helloLateness }) => {
       for (const ms of converged) convergence.observe(ms / 1000);
+      for (const ms of left) staleSeconds.observe(ms / 1000);
       for (const ms of helloLateness) {
         lateness.observe(ms / 1000);
         worstLateness = Math.max(worstLateness, ms / 1000);
@@ -115,6 +125,8 @@ export const createMetrics = (): Metrics => {
       peers.reset();
       for (const state of PEER_STATES) peers.set({ state }, 0);
       for (const state of snapshot.peers) peers.inc({ state });
+      stale.reset();
+      for (const [ip, count] of Object.entries(snapshot.staleClients)) stale.set({ ip }, count);
       states.reset();
       for (const { ip, state } of snapshot.serviceIPs) if (state !== 'unowned') states.set({ ip, state }, 1);
       for (const metric of [

@@ -15,17 +15,18 @@ export interface FilterInstruction {
 }
 
 // linux/bpf_common.h
-const LOAD_WORD = 0x20; // BPF_LD | BPF_W | BPF_ABS
+export const LOAD_WORD = 0x20; // BPF_LD | BPF_W | BPF_ABS
 const LOAD_HALF = 0x28; // BPF_LD | BPF_H | BPF_ABS
 const LOAD_BYTE = 0x30; // BPF_LD | BPF_B | BPF_ABS
-const AND = 0x54; // BPF_ALU | BPF_AND | BPF_K
-const JUMP_EQUAL = 0x15; // BPF_JMP | BPF_JEQ | BPF_K
-const RETURN = 0x06; // BPF_RET | BPF_K
+export const AND = 0x54; // BPF_ALU | BPF_AND | BPF_K
+export const JUMP = 0x05; // BPF_JMP | BPF_JA
+export const JUMP_EQUAL = 0x15; // BPF_JMP | BPF_JEQ | BPF_K
+export const RETURN = 0x06; // BPF_RET | BPF_K
 
 // linux/filter.h: loads from SKF_AD_OFF on read what the kernel knows about the frame.
 const ANCILLARY = 0xfffff000; // SKF_AD_OFF, -0x1000
-const PACKET_TYPE = ANCILLARY + 4; // SKF_AD_PKTTYPE
-const VLAN_TAG = ANCILLARY + 44; // SKF_AD_VLAN_TAG
+export const PACKET_TYPE = ANCILLARY + 4; // SKF_AD_PKTTYPE
+export const VLAN_TAG = ANCILLARY + 44; // SKF_AD_VLAN_TAG
 const VLAN_TAG_PRESENT = ANCILLARY + 48; // SKF_AD_VLAN_TAG_PRESENT
 const PACKET_OUTGOING = 4; // linux/if_packet.h
 

@@ -22,6 +22,7 @@ import {
   HELD,
   IPV6,
   isInRange,
+  KEPT,
   MAX_SLICES,
   SUCCESSOR,
   TLV_CHANGES,
@@ -83,8 +84,9 @@ const writeClaim = (bytes: Uint8Array, at: number, { ip, epoch, weak }: SaidClai
 };
 
 const writeChange: EntryWriter<HelloFrame['changes'][number]> = (bytes, at, change) => {
-  const { held, successor } = change;
-  const next = writeClaim(bytes, at, change, (held ? HELD : 0) | (successor === null ? 0 : SUCCESSOR));
+  const { held, successor, kept } = change;
+  const flags = (held ? HELD : 0) | (successor === null ? 0 : SUCCESSOR) | (kept ? KEPT : 0);
+  const next = writeClaim(bytes, at, change, flags);
   return successor === null ? next : writeName(bytes, next, successor);
 };
 

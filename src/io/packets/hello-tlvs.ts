@@ -33,6 +33,7 @@ export const HELD = 1;
 export const WEAK = 2;
 export const IPV6 = 4;
 export const SUCCESSOR = 8;
+export const KEPT = 16;
 
 export const EPOCH_OCTETS = 6;
 export const ECHO_OCTETS = 4;
@@ -97,6 +98,7 @@ const readChanges: TlvReader = (bytes, from, end, { changes }) => {
       weak: (flags & WEAK) !== 0,
       held: (flags & HELD) !== 0,
       successor,
+      kept: (flags & KEPT) !== 0,
     });
     at = successor === null ? next : next + 1 + successor.length;
   }

@@ -46,10 +46,10 @@ export interface PacketSocket {
 }
 
 /** `struct sockaddr_ll` for binding: family, protocol in network order, interface index. */
-const linkLayerAddress = (index: number): Uint8Array => {
+export const linkLayerAddress = (index: number, protocol: number): Uint8Array => {
   const view = new DataView(new ArrayBuffer(20));
   view.setUint16(0, AF_PACKET, true);
-  view.setUint16(2, ETH_P_ALL, false);
+  view.setUint16(2, protocol, false);
   view.setInt32(4, index, true);
   return new Uint8Array(view.buffer);
 };
@@ -65,7 +65,7 @@ const groupMembership = (index: number): Uint8Array => {
   return bytes;
 };
 
-const int32 = (value: number): Uint8Array => new Uint8Array(new Int32Array([value]).buffer);
+export const int32 = (value: number): Uint8Array => new Uint8Array(new Int32Array([value]).buffer);
 
 const enlargeBuffer = (fd: number): void => {
   try {
@@ -76,6 +76,14 @@ const enlargeBuffer = (fd: number): void => {
   }
 };
 
+/** Reads one frame of `fd` into `bytes`; returns its length, 0 when there is none, or a negative errno. */
+export const receiveFrame = (fd: number, bytes: Uint8Array): number => {
+  const length = recv(fd, bytes, MSG_DONTWAIT | MSG_TRUNC);
+  if (length >= 0) return length;
+  const errno = lastErrno();
+  return errno === EAGAIN || errno === EINTR ? 0 : -errno;
+};
+
 /** Opens and binds the socket; nothing enters it before its filter stands. Throws SystemError (EPERM, ENODEV). */
 export const openPacketSocket = (name: string, index: number): PacketSocket => {
   // Protocol 0: no frame is queued until bind names the protocol, when the filter is in place.
@@ -84,7 +92,7 @@ export const openPacketSocket = (name: string, index: number): PacketSocket => {
     attachFilter(fd, frameFilter());
     setsockopt(fd, SOL_PACKET, PACKET_IGNORE_OUTGOING, int32(1));
     enlargeBuffer(fd);
-    bind(fd, linkLayerAddress(index));
+    bind(fd, linkLayerAddress(index, ETH_P_ALL));
     setsockopt(fd, SOL_PACKET, PACKET_ADD_MEMBERSHIP, groupMembership(index));
   } catch (error) {
     close(fd);
@@ -94,12 +102,7 @@ export const openPacketSocket = (name: string, index: number): PacketSocket => {
     fd,
     name,
     index,
-    receive: (bytes) => {
-      const length = recv(fd, bytes, MSG_DONTWAIT | MSG_TRUNC);
-      if (length >= 0) return length;
-      const errno = lastErrno();
-      return errno === EAGAIN || errno === EINTR ? 0 : -errno;
-    },
+    receive: (bytes) => receiveFrame(fd, bytes),
     send: (bytes) => (send(fd, bytes) < 0 ? -lastErrno() : 0),
     discard: () => {
       const bytes = new Uint8Array(1);

@@ -52,6 +52,8 @@ export interface WireReport {
   readonly framesRead: number;
   readonly answering: number;
   readonly lastHeard: Readonly<Record<Instance, number>>;
+  /** Clients that still send to an IP that drains here, or are kept by a connection. */
+  readonly staleClients: Readonly<Record<Ip, number>>;
   readonly clients: Readonly<Record<Ip, { readonly clients: number; readonly clientsConfirmed: number }>>;
 }
 
@@ -62,6 +64,8 @@ export type FromWire =
       readonly advertise: readonly Advertise[];
       /** How long clients took to follow, milliseconds. */
       readonly converged: readonly number[];
+      /** How long after a move clients still sent here, milliseconds. */
+      readonly left: readonly number[];
       /** How late hellos left, milliseconds. */
       readonly helloLateness: readonly number[];
     }

@@ -2,7 +2,7 @@
 // does delays an answer. It only moves bytes; what to do with a frame is the wire step's word (src/machines).
 import { randomBytes } from 'node:crypto';
 import { receiveMessageOnPort, workerData } from 'node:worker_threads';
-import type { DroppedFrame } from '../../machines/frames.ts';
+import type { DroppedFrame, Ip } from '../../machines/frames.ts';
 import type { WireEvent, WireFrame, WireOutput } from '../../machines/wire-facts.ts';
 import { createWireStep } from '../../machines/wire-step.ts';
 import { createClock } from '../clock.ts';
@@ -12,6 +12,7 @@ import { isLinkLocal } from '../packets/address.ts';
 import { ETHERTYPE_HELLO } from '../packets/ethernet.ts';
 import { decodeFrame, writeFrame } from '../packets/frame.ts';
 import { helloCodec, LONGEST_HELLO } from '../packets/hello-codec.ts';
+import { createCarriedWatch } from './carried-watch.ts';
 import { openPacketSocket, type PacketSocket } from './packet-socket.ts';
 import { createPollSet } from './poll-set.ts';
 import {
@@ -57,6 +58,7 @@ let answeredAt = 0;
 let facts: { at: number; input: Extract<WireOutput, { type: 'fact' }>['input'] }[] = [];
 let advertise: Advertise[] = [];
 let converged: number[] = [];
+let left: number[] = [];
 let helloLateness: number[] = [];
 
 const received = new Uint8Array(RECEIVE_BYTES);
@@ -124,6 +126,9 @@ const perform = (at: number, event: WireEvent): void => {
       case 'converged':
         converged.push(output.afterMs);
         break;
+      case 'left':
+        left.push(...output.tookMs);
+        break;
       case 'rebirth':
         beBorn();
         break;
@@ -172,6 +177,36 @@ const matchSockets = (): void => {
   listPollFds();
 };
 
+const carriedWatch = createCarriedWatch();
+let watchedVersion = 0;
+let isBlind = false;
+
+/** Opens and closes the sockets that see clients of draining IPs until they match what drains here. */
+const matchCarried = (): void => {
+  const { version, ips } = step.carried();
+  if (version === watchedVersion) return;
+  watchedVersion = version;
+  const wanted = new Map<string, { index: number; ips: readonly Ip[] }>();
+  for (const [name, list] of ips) {
+    const index = interfaces.get(name)?.index;
+    if (index !== undefined) wanted.set(name, { index, ips: list });
+  }
+  const [failure] = carriedWatch.match(wanted);
+  if (failure !== undefined && !isBlind) {
+    say({ type: 'notice', level: 'warn', code: 'carried', message: failure });
+  }
+  isBlind = failure !== undefined;
+};
+
+const lookForCarried = (): void => {
+  const due = carriedWatch.nextAt();
+  const at = now();
+  if (due === null || at < due) return;
+  carriedWatch.look(at, (name, { mac, source, destination: ip }) =>
+    perform(now(), { type: 'carried', interface: name, ip, from: { mac, source } }),
+  );
+};
+
 const WAKE = 0;
 const LINKS = 1;
 const FIRST_SOCKET = 2;
@@ -207,11 +242,22 @@ const report = (id: number): void => {
   const answering = step.answering();
   const clients = step.clients();
   const lastHeard = step.lastHeard();
+  const staleClients = step.staleClients(now());
   const counters = structuredClone(step.counters);
   say({
     type: 'report',
     id,
-    report: { counters, dropped, sendErrors, unopened, framesRead, answering, clients, lastHeard },
+    report: {
+      counters,
+      dropped,
+      sendErrors,
+      unopened,
+      framesRead,
+      answering,
+      clients,
+      staleClients,
+      lastHeard,
+    },
   });
 };
 
@@ -256,12 +302,13 @@ const readFrames = (socket: PacketSocket): void => {
 };
 
 const reportNews = (): void => {
-  if (facts.length + advertise.length + converged.length === 0 && helloLateness.length < LATENESS_BATCH)
-    return;
-  say({ type: 'news', facts, advertise, converged, helloLateness });
+  const isQuiet = facts.length + advertise.length + converged.length + left.length === 0;
+  if (isQuiet && helloLateness.length < LATENESS_BATCH) return;
+  say({ type: 'news', facts, advertise, converged, left, helloLateness });
   facts = [];
   advertise = [];
   converged = [];
+  left = [];
   helloLateness = [];
 };
 
@@ -277,7 +324,8 @@ const hearMain = (): void => {
 const patience = (deadline: number | null): number => {
   const at = now();
   if (at - answeredAt < LINGER_MS) return 0;
-  const next = Math.min(deadline ?? Number.POSITIVE_INFINITY, reopenAt);
+  const lookAt = carriedWatch.nextAt() ?? Number.POSITIVE_INFINITY;
+  const next = Math.min(deadline ?? Number.POSITIVE_INFINITY, reopenAt, lookAt);
   return next === Number.POSITIVE_INFINITY ? -1 : Math.max(0, Math.ceil(next - at));
 };
 
@@ -298,12 +346,14 @@ const run = (): void => {
     for (const [index, socket] of readable.entries()) {
       if (sockets.get(socket.name) === socket && polled.isReady(FIRST_SOCKET + index)) readFrames(socket);
     }
+    lookForCarried();
     const deadline = step.nextDeadline();
     if (deadline !== null && deadline <= now()) perform(now(), { type: 'clock' });
     if (reopenAt <= now()) {
       reopenAt = Number.POSITIVE_INFINITY;
       matchSockets();
     }
+    matchCarried();
     reportNews();
   }
 };
@@ -311,6 +361,7 @@ const run = (): void => {
 raiseRights();
 run();
 for (const name of [...sockets.keys()]) closeSocket(name);
+carriedWatch.close();
 monitor.close();
 close(wakeFd);
 port.close();

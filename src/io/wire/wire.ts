@@ -24,6 +24,7 @@ export interface WireFact {
 
 export interface Measured {
   readonly converged: readonly number[];
+  readonly left: readonly number[];
   readonly helloLateness: readonly number[];
 }
 

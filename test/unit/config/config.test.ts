@@ -83,7 +83,10 @@ test("the contract's example is accepted, and its addresses become canonical", (
 test('the core gets exactly what decisions depend on', () => {
   const { node, interfaces, serviceIPs, serve, probe, drain } = DEFAULTS;
   const heartbeat = { intervalMs: 50, deadAfterMs: 200 };
-  assert.deepEqual(toCoreConfig(DEFAULTS), { node, interfaces, serviceIPs, serve, probe, heartbeat, drain });
+  const core = { node, interfaces, serviceIPs, serve, probe, heartbeat, drain, rebalance: null };
+  assert.deepEqual(toCoreConfig(DEFAULTS), core);
+  const gentle = { ...DEFAULTS, rebalance: { mode: 'gentle', intervalMs: 30_000 } } as const;
+  assert.deepEqual(toCoreConfig(gentle), { ...core, rebalance: { intervalMs: 30_000 } });
 });
 
 test('deadAfter follows the interval when it is left out', () => {

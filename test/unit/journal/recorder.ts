@@ -103,7 +103,10 @@ export const read = (directory: string) => {
 
 export const bytesIn = (directory: string): number =>
   existsSync(directory)
-    ? readdirSync(directory).reduce((sum, name) => sum + statSync(join(directory, name)).size, 0)
+    ? readdirSync(directory).reduce(
+        (sum, name) => sum + (statSync(join(directory, name), { throwIfNoEntry: false })?.size ?? 0),
+        0,
+      )
     : 0;
 
 /** Resolves when the writer is done. */

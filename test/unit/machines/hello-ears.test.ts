@@ -21,6 +21,7 @@ const change = (ip: string, epoch: number, over: Partial<SaidChange> = {}): Said
   ...claimOf(ip, epoch),
   held: true,
   successor: null,
+  kept: false,
   ...over,
 });
 const slice = (claims: readonly SaidClaim[], from = FIRST_KEY, to = LAST_KEY): Slice => ({

@@ -96,7 +96,7 @@ test('a change rides on three hellos, the first of them at once; then the usual 
   voice.setClaim(claimOf(V4, 7));
   assert.equal(voice.dueAt(INTERVAL_MS), START + MIN_SPACING_MS);
   const said = speak(voice, 5, START + 20);
-  const change = { ...claimOf(V4, 7), held: true, successor: null };
+  const change = { ...claimOf(V4, 7), held: true, successor: null, kept: false };
   assert.deepEqual(
     said.map(({ changes }) => changes),
     [[change], [change], [change], [], []],
@@ -112,7 +112,7 @@ test('giving up is a change like another, and the last word about an IP is the o
   voice.setClaim(claimOf(V4, 1));
   voice.setClaim(claimOf(V4, 1), 'n2');
   const [yielded] = speak(voice, 1);
-  assert.deepEqual(yielded?.changes, [{ ...claimOf(V4, 1), held: true, successor: 'n2' }]);
+  assert.deepEqual(yielded?.changes, [{ ...claimOf(V4, 1), held: true, successor: 'n2', kept: false }]);
   voice.dropClaim(V4);
   const said = speak(voice, 4);
   assert.deepEqual(
@@ -238,4 +238,21 @@ test('a new birth has nothing to say, and forgets what it was about to say', () 
       [[], [{ from: FIRST_KEY, to: LAST_KEY, claims: [] }]],
     ],
   );
+});
+
+test('a claim whose clients are kept is given up with that word, said again, and ended once', () => {
+  const voice = createHelloVoice();
+  const heldAndKept = (at: number) =>
+    speak(voice, at).map(({ changes }) => changes.map(({ held, kept }) => [held, kept]));
+  voice.setClaim(claimOf(V4, 1), 'n2', true);
+  assert.deepEqual(heldAndKept(1), [[[true, true]]]);
+  voice.dropClaim(V4);
+  assert.deepEqual(heldAndKept(4), [[[false, true]], [[false, true]], [[false, true]], []]);
+  voice.restateKept();
+  assert.deepEqual(heldAndKept(1), [[[false, true]]]);
+  voice.endKeep(V4);
+  assert.deepEqual(heldAndKept(4), [[[false, false]], [[false, false]], [[false, false]], []]);
+  voice.endKeep(V4);
+  voice.restateKept();
+  assert.deepEqual(heldAndKept(1), [[]], 'nothing is kept any more');
 });

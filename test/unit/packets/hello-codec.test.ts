@@ -288,8 +288,8 @@ test('bits without a meaning are not looked at: header flags, node flags, flags 
   const frame = patched(written(PLAIN, HELLO), 17, hex('fe'));
   assert.deepEqual(read(PLAIN, frame), HELLO);
   assert.deepEqual(read(PLAIN, patched(frame, 44, hex('fe'))), HELLO);
-  const change = withTlvs('03 000b', 'f1 0a630064 000000000007');
-  const changes = [{ ip: '10.99.0.100', epoch: 7, weak: false, held: true, successor: null }];
+  const change = withTlvs('03 000b', 'e1 0a630064 000000000007');
+  const changes = [{ ip: '10.99.0.100', epoch: 7, weak: false, held: true, successor: null, kept: false }];
   assert.deepEqual(read(PLAIN, change), { ...HELLO, changes });
 });
 
@@ -395,7 +395,7 @@ test('the largest numbers come through exactly', () => {
     intervalMs: 65_535,
     holdMs: 2 ** 32 - 1,
     heldCount: 2 ** 32 - 1,
-    changes: [{ ...claim, held: true, successor: `a.${'b'.repeat(61)}` }],
+    changes: [{ ...claim, held: true, successor: `a.${'b'.repeat(61)}`, kept: true }],
   };
   assert.deepEqual(read(PLAIN, written(PLAIN, hello)), hello);
 });
@@ -418,7 +418,10 @@ test('a hello of 1,500 octets is written and read, one of 1,501 is neither', () 
 const CLAIM = { ip: '10.99.0.100', epoch: 1, weak: false };
 const UNWRITABLE: readonly (readonly [string, Partial<HelloFrame>])[] = [
   ['512 instances heard', { hears: Array(512).fill('0123456789abcdef') }],
-  ['an epoch of 49 bits', { changes: [{ ...CLAIM, epoch: 2 ** 48, held: true, successor: null }] }],
+  [
+    'an epoch of 49 bits',
+    { changes: [{ ...CLAIM, epoch: 2 ** 48, held: true, successor: null, kept: false }] },
+  ],
   ['a broken interval', { intervalMs: 50.5 }],
   ['an interval of 65,536 ms', { intervalMs: 65_536, holdMs: 300_000 }],
   ['a negative sequence', { sequence: -1 }],

@@ -154,7 +154,12 @@ const hello: fc.Arbitrary<HelloFrame> = fc
     hears: fc.array(hexText(8), { maxLength: 8 }),
     echoes: fc.array(unsigned(32), { maxLength: 8 }),
     changes: fc.array(
-      fc.record({ ...claim, held: fc.boolean(), successor: fc.option(node, { nil: null }) }),
+      fc.record({
+        ...claim,
+        held: fc.boolean(),
+        successor: fc.option(node, { nil: null }),
+        kept: fc.boolean(),
+      }),
       { maxLength: 4 },
     ),
     slices: fc.array(slice, { maxLength: 3 }),
