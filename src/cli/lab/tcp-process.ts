@@ -1,7 +1,9 @@
-// TCP under a planned move. `serve PORT`: echoes what it gets, on every address of both families. `load PORT
-// TARGET...`: opens a connection to each target every 20 ms, sends and expects one line, closes; keeps ten more
+// TCP under a planned move. `serve PORT [IP...]`: echoes what it gets, on every address of both families, and
+// datagrams to each IP, which the host need not have yet (ip_nonlocal_bind). `load PORT TARGET...`: opens a connection to each target every 20 ms, sends and expects one line, closes; keeps ten more
 // open and busy; at the end of stdin prints one JSON line a target.
-import { connect, createServer } from 'node:net';
+import { createSocket } from 'node:dgram';
+import { once } from 'node:events';
+import { connect, createServer, isIPv6 } from 'node:net';
 
 const OPEN_EVERY_MS = 20;
 const LONG_LIVED = 10;
@@ -17,12 +19,22 @@ interface Tally {
   resets: number;
 }
 
-const serve = (port: number): void => {
+const echoDatagrams = async (port: number, address: string): Promise<void> => {
+  const socket = createSocket(isIPv6(address) ? 'udp6' : 'udp4');
+  socket.on('message', (bytes, from) => socket.send(bytes, from.port, from.address, () => {}));
+  socket.bind(port, address);
+  await once(socket, 'listening');
+};
+
+const serve = async (port: number, addresses: readonly string[]): Promise<void> => {
   const server = createServer({ noDelay: true }, (socket) => {
     socket.on('error', () => {});
     socket.pipe(socket);
   });
-  server.listen({ port, host: '::', backlog: 1_024 }, () => process.stdout.write('ready\n'));
+  server.listen({ port, host: '::', backlog: 1_024 });
+  await once(server, 'listening');
+  for (const address of addresses) await echoDatagrams(port, address);
+  process.stdout.write('ready\n');
 };
 
 /** One short life: connect, one line there and back, close. */
@@ -89,5 +101,5 @@ const load = (port: number, targets: readonly string[]): void => {
 };
 
 const [role, port, ...targets] = process.argv.slice(2);
-if (role === 'serve') serve(Number(port));
+if (role === 'serve') await serve(Number(port), targets);
 else load(Number(port), targets);

@@ -1,4 +1,4 @@
-// A TCP echo server in a node of the lab, and a client that keeps connecting to it: what an application notices.
+// An echo server in a node of the lab, and a client that keeps connecting to it: what an application notices.
 import type { ChildProcess } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import type { Host } from './segment.ts';
@@ -20,7 +20,7 @@ export interface TcpLoad {
   stop(): Promise<readonly TcpResult[]>;
 }
 
-const PORT = 7_777;
+export const ECHO_PORT = 7_777;
 const PROGRAM = fileURLToPath(new URL('./tcp-process.ts', import.meta.url));
 
 const started = (child: ChildProcess, host: Host): Promise<void> =>
@@ -29,9 +29,17 @@ const started = (child: ChildProcess, host: Host): Promise<void> =>
     child.once('exit', (code) => reject(new Error(`TCP on ${host.name} ended with exit code ${code}`)));
   });
 
-/** Resolves when it listens; it ends with the segment, or by the function returned. */
-export const startEcho = async (host: Host): Promise<() => void> => {
-  const child = host.spawn(process.execPath, [PROGRAM, 'serve', String(PORT)], {
+/** Lets a socket be bound to a service IP before the host has it, and keep it when the host loses it. */
+const BIND_ANY = ['ipv4', 'ipv6'].map((family) => `echo 1 >/proc/sys/net/${family}/ip_nonlocal_bind`);
+
+/**
+ * Echoes TCP on every address, and datagrams to each of `serviceIPs` (an answer must come from the address that was
+ * asked, so each has a socket of its own). Resolves when it listens; it ends with the segment, or by the function
+ * returned.
+ */
+export const startEcho = async (host: Host, serviceIPs: readonly string[] = []): Promise<() => void> => {
+  if (serviceIPs.length > 0) await host.exec('sh', ['-ec', BIND_ANY.join('\n')]);
+  const child = host.spawn(process.execPath, [PROGRAM, 'serve', String(ECHO_PORT), ...serviceIPs], {
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   await started(child, host);
@@ -39,7 +47,7 @@ export const startEcho = async (host: Host): Promise<() => void> => {
 };
 
 export const startTcpLoad = async (host: Host, targets: readonly string[]): Promise<TcpLoad> => {
-  const child = host.spawn(process.execPath, [PROGRAM, 'load', String(PORT), ...targets], {
+  const child = host.spawn(process.execPath, [PROGRAM, 'load', String(ECHO_PORT), ...targets], {
     stdio: ['pipe', 'pipe', 'inherit'],
   });
   await started(child, host);
