@@ -115,6 +115,10 @@ const take = (
     claim.because,
   );
   service.highestEpoch = epoch;
+  // No peer need appear for it to turn strong: one that was handed over weakly is looked at again.
+  if (!claim.weak) return;
+  const at = state.clock + holdOf(segment, config);
+  state.timers.set(`strengthen ${segment.name}`, at, { kind: 'judge', segment: segment.name });
 };
 
 /** Nobody holds it: is it this node's turn? */

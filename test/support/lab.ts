@@ -18,7 +18,7 @@ export const obstacle = (tools: readonly string[] = []): string | null => {
 
 /** What a test's body uses of its context. A test that is tried again begins with a new one. */
 export interface WireContext {
-  /** Runs when the attempt is over, in the order of the calls. */
+  /** Runs when the attempt is over, the last one first. */
   after(end: () => unknown): void;
   diagnostic(message: string): void;
   skip(reason: string): void;
@@ -48,20 +48,28 @@ const attempt = async (
   isLast: boolean,
 ): Promise<boolean> => {
   const ends: (() => unknown)[] = [];
-  try {
-    await body({
-      after: (end) => ends.push(end),
+  const failures: unknown[] = [];
+  const run = async (part: () => unknown): Promise<void> => {
+    try {
+      await part();
+    } catch (error) {
+      failures.push(error);
+    }
+  };
+  await run(() =>
+    body({
+      after: (end) => ends.unshift(end),
       diagnostic: (message) => context.diagnostic(message),
       skip: (reason) => context.skip(reason),
-    });
-    return true;
-  } catch (error) {
-    if (isLast || !(error instanceof BoundMissed)) throw error;
-    context.diagnostic(`tried again: ${error.message}`);
-    return false;
-  } finally {
-    for (const end of ends) await end();
-  }
+    }),
+  );
+  for (const end of ends) await run(end);
+  // What a failed test leaves may not end well: its own failure is what counts.
+  const [failure] = failures;
+  if (failures.length === 0) return true;
+  if (isLast || !(failure instanceof BoundMissed)) throw failure;
+  context.diagnostic(`tried again: ${failure.message}`);
+  return false;
 };
 
 /**
