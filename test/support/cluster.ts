@@ -1,6 +1,9 @@
 // A stage of the lab for a test: three daemons and clients on one switch, gone when the test is over, and the
 // assertion that every test ends with, that each journal replays identically.
 import assert from 'node:assert/strict';
+import { writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import type { LabNode } from '../../src/cli/lab/lab-node.ts';
 import { nodesFor, type Scenario, type ScenarioLine, SHORT_DRAIN } from '../../src/cli/lab/scenario.ts';
 import { createStage, type Stage, type StageOptions } from '../../src/cli/lab/stage.ts';
@@ -63,6 +66,14 @@ export const holdings = async (stage: Stage): Promise<Readonly<Record<string, Ho
     found[ip] = { node: owner.host.name, epoch: service?.epoch ?? -1 };
   }
   return found;
+};
+
+/** A key file of one line, emptied when the test is over; its path. */
+export const keyFile = (context: WireContext, name: string, key: string): string => {
+  const file = join(tmpdir(), `holdfast-test-${process.pid}-${name}`);
+  writeFileSync(file, `${key}\n`, { mode: 0o600 });
+  context.after(() => writeFileSync(file, ''));
+  return file;
 };
 
 /** The nodes that do not own `ip`, running ones first asked. */

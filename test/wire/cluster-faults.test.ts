@@ -8,7 +8,14 @@ import { createLabNode, type LabNode, sleep } from '../../src/cli/lab/lab-node.t
 import { SHORT_DRAIN, startProbing } from '../../src/cli/lab/scenario.ts';
 import type { Host } from '../../src/cli/lab/segment.ts';
 import { LAB_SERVICE_IPS, type Stage } from '../../src/cli/lab/stage.ts';
-import { assertReplaysIdentically, holdings, othersThan, STAGE_TOOLS, stageFor } from '../support/cluster.ts';
+import {
+  assertReplaysIdentically,
+  holdings,
+  keyFile,
+  othersThan,
+  STAGE_TOOLS,
+  stageFor,
+} from '../support/cluster.ts';
 import { wireTest } from '../support/lab.ts';
 
 const [IPV4, IPV6] = LAB_SERVICE_IPS;
@@ -78,13 +85,6 @@ wireTest('a name taken twice: the newcomer refuses and says who has it', STAGE_T
   assert.deepEqual(await holdings(stage), before);
   await assertReplaysIdentically(stage);
 });
-
-const keyFile = (context: { after(end: () => void): void }, name: string, key: string): string => {
-  const file = join(tmpdir(), `holdfast-test-${process.pid}-${name}`);
-  writeFileSync(file, `${key}\n`, { mode: 0o600 });
-  context.after(() => writeFileSync(file, ''));
-  return file;
-};
 
 /** Hellos that a node dropped, by reason, from its metrics. */
 const dropped = async (node: LabNode): Promise<string> => {
