@@ -4,7 +4,7 @@
 import { parseArgs } from 'node:util';
 import { SCENARIOS } from '../src/cli/commands/lab.ts';
 import { enclose } from '../src/cli/lab/enclosure.ts';
-import { nodesFor, type Scenario, type ScenarioLine } from '../src/cli/lab/scenario.ts';
+import { type Scenario, type ScenarioLine, stageOptionsFor } from '../src/cli/lab/scenario.ts';
 import { createStage, DEFAULT_PROFILE, type Profile, type Stage } from '../src/cli/lab/stage.ts';
 import { missingTools } from '../src/cli/lab/tools.ts';
 import { createKeepalivedStage, type Harm } from './keepalived.ts';
@@ -78,16 +78,10 @@ const measure = async (
   runs: number,
 ): Promise<ScenarioLine[]> => {
   const profile = PROFILES[profileName] as Profile;
-  const { clients, extra } = scenario;
   const found: ScenarioLine[] = [];
   let stage: Stage | null = null;
   try {
-    stage = await createStage({
-      nodes: nodesFor(scenario, null),
-      clients,
-      profile,
-      ...(extra === undefined ? {} : { extra }),
-    });
+    stage = await createStage(stageOptionsFor(scenario, { profile }));
     await playAll(`holdfast ${profileName} ${name}`, scenario, runs, stage, found);
   } catch (error) {
     const done = found.length / 2;

@@ -38,7 +38,9 @@ const tcpText = (lines: readonly ScenarioLine[]): string => {
     sum(lines.map((line) => line[key])),
   );
   const perRun = ((resets ?? 0) / lines.length).toFixed(1);
-  return `TCP: ${failed} of ${opened} failed, ${cut} cut short, ${perRun} of 10 long-lived reset`;
+  const isCounted = lines.some((line) => line.resets !== undefined);
+  const longLived = isCounted ? `, ${perRun} of 10 long-lived reset` : '';
+  return `TCP: ${failed} of ${opened} failed, ${cut} cut short${longLived}`;
 };
 
 const remarks = (lines: readonly ScenarioLine[]): string => {

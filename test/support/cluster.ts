@@ -1,11 +1,20 @@
 // A stage of the lab for a test: three daemons and clients on one switch, gone when the test is over, and the
 // assertion that every test ends with, that each journal replays identically.
 import assert from 'node:assert/strict';
+
 import { writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+
+import { type Holding, holdings as holdingsOf } from '../../src/cli/lab/holdings.ts';
+
 import type { LabNode } from '../../src/cli/lab/lab-node.ts';
-import { nodesFor, type Scenario, type ScenarioLine, SHORT_DRAIN } from '../../src/cli/lab/scenario.ts';
+import {
+  type Scenario,
+  type ScenarioLine,
+  SHORT_DRAIN,
+  stageOptionsFor,
+} from '../../src/cli/lab/scenario.ts';
 import { createStage, type Stage, type StageOptions } from '../../src/cli/lab/stage.ts';
 import { type WireContext, within } from './lab.ts';
 
@@ -30,12 +39,7 @@ export const playOften = async (
   scenario: Scenario,
   times: number,
 ): Promise<readonly ScenarioLine[]> => {
-  const { clients, extra } = scenario;
-  const stage = await createStage({
-    nodes: nodesFor(scenario, null),
-    clients,
-    ...(extra === undefined ? {} : { extra }),
-  });
+  const stage = await createStage(stageOptionsFor(scenario));
   context.after(() => stage.dispose());
   const lines: ScenarioLine[] = [];
   for (let i = 0; i < times; i += 1) {
@@ -53,20 +57,9 @@ export const assertKept = (lines: readonly ScenarioLine[]): void => {
   assert(lines.length > 0);
 };
 
-interface Holding {
-  readonly node: string;
-  readonly epoch: number;
-}
-
 /** Who owns what at which epoch: a change of either is a move. */
-export const holdings = async (stage: Stage): Promise<Readonly<Record<string, Holding>>> => {
-  const found: Record<string, Holding> = {};
-  for (const [ip, owner] of await stage.owners()) {
-    const service = (await owner.status()).serviceIPs.find((candidate) => candidate.ip === ip);
-    found[ip] = { node: owner.host.name, epoch: service?.epoch ?? -1 };
-  }
-  return found;
-};
+export const holdings = async (stage: Stage): Promise<Readonly<Record<string, Holding>>> =>
+  Object.fromEntries(await holdingsOf(stage));
 
 /** A key file of one line, emptied when the test is over; its path. */
 export const keyFile = (context: WireContext, name: string, key: string): string => {

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { crash, cut } from '../../src/cli/lab/scenario-failover.ts';
 import { partition } from '../../src/cli/lab/scenario-partition.ts';
 import { drain, sigterm } from '../../src/cli/lab/scenario-planned.ts';
+import { rolling } from '../../src/cli/lab/scenario-rolling.ts';
 import { deaf, rejoin } from '../../src/cli/lab/scenario-sticky.ts';
 import { assertKept, playOften, STAGE_TOOLS } from '../support/cluster.ts';
 import { wireTest } from '../support/lab.ts';
@@ -43,3 +44,11 @@ wireTest('a deaf node steals nothing when it hears again', STAGE_TOOLS, async (c
   const lines = await playOften(context, deaf, 1);
   for (const { ownerChanges } of lines) assert.equal(ownerChanges, 0);
 });
+
+wireTest(
+  'every node is restarted in turn: nothing is lost, and an IP moves only with its owner, once',
+  STAGE_TOOLS,
+  async (context) => {
+    assertKept(await playOften(context, rolling, 1));
+  },
+);

@@ -7,6 +7,7 @@ import { claim } from '../lab/scenario-claim.ts';
 import { crash, cut } from '../lab/scenario-failover.ts';
 import { partition } from '../lab/scenario-partition.ts';
 import { drain, sigterm } from '../lab/scenario-planned.ts';
+import { rolling } from '../lab/scenario-rolling.ts';
 import { deaf, rejoin } from '../lab/scenario-sticky.ts';
 import { tour } from '../lab/tour.ts';
 
@@ -19,6 +20,7 @@ export const SCENARIOS: Readonly<Record<string, Scenario>> = {
   rejoin,
   partition,
   deaf,
+  rolling,
 };
 const MAX_NODES = 50;
 
@@ -27,6 +29,7 @@ const FURTHER: readonly (readonly [keyof ScenarioLine, string])[] = [
   ['newClientMs', 'a new client was answered after # ms'],
   ['convergedMs', 'one owner after # ms'],
   ['clientsMs', 'every client followed after # ms'],
+  ['moves', '# moves in all'],
   ['ownerChanges', '# owner changes'],
   ['tcpOpened', '# TCP connections'],
   ['tcpFailed', '# failed'],

@@ -73,7 +73,7 @@ const merged = (a: readonly ProbeResult[], b: readonly ProbeResult[]): readonly 
   });
 
 const probeBoth = async (stage: Stage): Promise<() => Promise<readonly ProbeResult[]>> => {
-  const stops = await Promise.all(stage.clients.map(startProbing));
+  const stops = await Promise.all(stage.clients.map((client) => startProbing(client)));
   return async () => {
     const [one, two] = await Promise.all(stops.map((stop) => stop()));
     return merged(one as readonly ProbeResult[], two as readonly ProbeResult[]);

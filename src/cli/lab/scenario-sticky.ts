@@ -1,4 +1,5 @@
 // `rejoin` and `deaf`: nodes come back, come new, or stop hearing and hear again, and nothing moves because of it.
+import { countChanges, holdings } from './holdings.ts';
 import { type LabNode, sleep } from './lab-node.ts';
 import type { ProbeResult } from './prober.ts';
 import { type Say, type Scenario, SHORT_DRAIN, startProbing, toLines } from './scenario.ts';
@@ -7,36 +8,6 @@ import type { Stage } from './stage.ts';
 
 /** What a node that was wrong to take something would need to do it, after it was heard. */
 const LONG_ENOUGH_MS = 1_000;
-
-interface Holding {
-  readonly node: string;
-  readonly epoch: number;
-}
-
-/** Who owns what, by IP, at which epoch: a change of either is a move. */
-const holdings = async (stage: Stage): Promise<ReadonlyMap<string, Holding>> => {
-  const found = new Map<string, Holding>();
-  for (const [ip, owner] of await stage.owners()) {
-    const service = (await owner.status()).serviceIPs.find((candidate) => candidate.ip === ip);
-    found.set(ip, { node: owner.host.name, epoch: service?.epoch ?? -1 });
-  }
-  return found;
-};
-
-const countChanges = (
-  before: ReadonlyMap<string, Holding>,
-  after: ReadonlyMap<string, Holding>,
-  say: Say,
-): number => {
-  let changes = 0;
-  for (const [ip, was] of before) {
-    const is = after.get(ip);
-    if (is?.node === was.node && is.epoch === was.epoch) continue;
-    changes += 1;
-    say(`${ip} moved: ${was.node} (epoch ${was.epoch}) → ${is?.node} (epoch ${is?.epoch})`);
-  }
-  return changes;
-};
 
 export const rejoin: Scenario = {
   summary: 'a killed node, a stopped one and a new one join, and nothing moves',

@@ -3,7 +3,7 @@
 // benchmark can play it many times over.
 import { type ProbeResult, startProbe } from './prober.ts';
 import type { Host } from './segment.ts';
-import { createStage, LAB_SERVICE_IPS, type Profile, type Stage } from './stage.ts';
+import { createStage, LAB_SERVICE_IPS, type Profile, type Stage, type StageOptions } from './stage.ts';
 
 /** One line of `lab --json` (contract.md): one a scenario and address family. */
 export interface ScenarioLine {
@@ -21,14 +21,16 @@ export interface ScenarioLine {
   /** partition: from the healing to exactly one answerer; to the last client's cache naming it. */
   readonly convergedMs?: number;
   readonly clientsMs?: number;
+  /** rolling: how often an IP of this family changed its owner, in all. */
+  readonly moves?: number;
   /** rejoin, deaf: owners other than before, or of another epoch. */
   readonly ownerChanges?: number;
-  /** drain, sigterm: TCP connections tried, failed, reset before they were done; long-lived ones that were reset. */
+  /** drain, sigterm, rolling: TCP connections tried, failed, reset before they were done; long-lived ones that were reset. */
   readonly tcpOpened?: number;
   readonly tcpFailed?: number;
   readonly tcpCut?: number;
   readonly resets?: number;
-  /** drain, sigterm: how often the client's kernel went from one MAC to another; more than once is to and fro. */
+  /** drain, sigterm, rolling: how often the client's kernel went from one MAC to another; more than once is to and fro. */
   readonly follows?: number;
   /** Why the promise counts as broken, or anything else worth saying. */
   readonly note?: string;
@@ -42,6 +44,8 @@ export interface Scenario {
   /** With fewer it makes no sense. */
   readonly leastNodes: number;
   readonly clients: number;
+  /** Default: one of each family. */
+  readonly serviceIPs?: readonly string[];
   /** More YAML for the nodes. */
   readonly extra?: string;
   play(stage: Stage, say: Say): Promise<readonly ScenarioLine[]>;
@@ -74,9 +78,12 @@ export const toLines = (
     return { scenario, family, sent, lost, gapMs, promise, ...doubt(result), ...judged(result) };
   });
 
-/** Probes every service IP from `client` until stopped; resolves when it is warm. */
-export const startProbing = async (client: Host): Promise<() => Promise<readonly ProbeResult[]>> => {
-  const probe = startProbe(client, { targets: LAB_SERVICE_IPS, periodMs: PERIOD_MS });
+/** Probes every one of `targets` from `client` until stopped; resolves when it is warm. */
+export const startProbing = async (
+  client: Host,
+  targets: readonly string[] = LAB_SERVICE_IPS,
+): Promise<() => Promise<readonly ProbeResult[]>> => {
+  const probe = startProbe(client, { targets, periodMs: PERIOD_MS });
   await probe.ready;
   await new Promise((resolve) => setTimeout(resolve, WARM_UP_MS));
   return probe.stop;
@@ -91,21 +98,30 @@ export interface PlayOptions {
 const DEFAULT_NODES = 3;
 
 /** The number of nodes a scenario gets: what was asked for, but never fewer than it needs. */
-export const nodesFor = ({ leastNodes }: Scenario, asked: number | null): number =>
+const nodesFor = ({ leastNodes }: Scenario, asked: number | null): number =>
   Math.max(leastNodes, asked ?? (leastNodes > 1 ? DEFAULT_NODES : 1));
+
+/** The stage that a scenario needs. */
+export const stageOptionsFor = (
+  scenario: Scenario,
+  { nodes = null, profile }: { readonly nodes?: number | null; readonly profile?: Profile | undefined } = {},
+): StageOptions => {
+  const { clients, extra, serviceIPs } = scenario;
+  return {
+    nodes: nodesFor(scenario, nodes),
+    clients,
+    ...(profile === undefined ? {} : { profile }),
+    ...(extra === undefined ? {} : { extra }),
+    ...(serviceIPs === undefined ? {} : { serviceIPs }),
+  };
+};
 
 /** Builds the stage, plays one scenario on it, and replays every journal: one that differs breaks the promise. */
 export const runScenario = async (
   scenario: Scenario,
   { nodes, profile, say }: PlayOptions,
 ): Promise<readonly ScenarioLine[]> => {
-  const { clients, extra } = scenario;
-  const stage = await createStage({
-    nodes: nodesFor(scenario, nodes),
-    clients,
-    ...(profile === undefined ? {} : { profile }),
-    ...(extra === undefined ? {} : { extra }),
-  });
+  const stage = await createStage(stageOptionsFor(scenario, { nodes, profile }));
   try {
     const lines = await scenario.play(stage, say);
     const difference = await stage.replayed();

@@ -20,6 +20,7 @@ export interface Stage {
   readonly nodes: readonly LabNode[];
   readonly client: Host;
   readonly clients: readonly Host[];
+  readonly serviceIPs: readonly string[];
   /** Waits until every service IP has exactly one leader among `nodes` (default: all that run); by IP. */
   owners(nodes?: readonly LabNode[], timeoutMs?: number): Promise<ReadonlyMap<string, LabNode>>;
   /** Waits until each running node is ready, hears all the others, and carries nothing it has handed over. */
@@ -124,7 +125,7 @@ export const createStage = async (options: StageOptions): Promise<Stage> => {
     ...clientNames.map((name) => ({ name, role: 'client' as const })),
   ];
   const segment = await createSegment({ hosts: hosts.map(options.host ?? ((spec) => spec)) });
-  const count = (options.serviceIPs ?? LAB_SERVICE_IPS).length;
+  const serviceIPs = options.serviceIPs ?? LAB_SERVICE_IPS;
   let nodes: LabNode[] = [];
   const running = (): LabNode[] => nodes.filter((node) => node.isRunning());
   const stage: Stage = {
@@ -135,8 +136,11 @@ export const createStage = async (options: StageOptions): Promise<Stage> => {
     },
     client: segment.hosts.get('client') as Host,
     clients: clientNames.map((name) => segment.hosts.get(name) as Host),
+    serviceIPs,
     owners: (among, timeoutMs = OWNERS_TIMEOUT_MS) =>
-      waitFor('every service IP to have one leader', timeoutMs, () => leadersOf(among ?? running(), count)),
+      waitFor('every service IP to have one leader', timeoutMs, () =>
+        leadersOf(among ?? running(), serviceIPs.length),
+      ),
     settled: async (timeoutMs = SETTLED_TIMEOUT_MS) => {
       const others = running().length - 1;
       for (const node of running()) {

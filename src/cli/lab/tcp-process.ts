@@ -1,12 +1,12 @@
 // TCP under a planned move. `serve PORT [IP...]`: echoes what it gets, on every address of both families, and
-// datagrams to each IP, which the host need not have yet (ip_nonlocal_bind). `load PORT TARGET...`: opens a connection to each target every 20 ms, sends and expects one line, closes; keeps ten more
-// open and busy; at the end of stdin prints one JSON line a target.
+// datagrams to each IP, which the host need not have yet (ip_nonlocal_bind). `load PORT LONG TARGET...`: opens a
+// connection to each target every 20 ms, sends and expects one line, closes; keeps LONG more open and busy; at the
+// end of stdin prints one JSON line a target.
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { connect, createServer, isIPv6 } from 'node:net';
 
 const OPEN_EVERY_MS = 20;
-const LONG_LIVED = 10;
 const BUSY_EVERY_MS = 100;
 /** The kernel sends a lost SYN again after a second: what takes that long has lost one. */
 const CONNECT_LIMIT_MS = 1_000;
@@ -78,11 +78,11 @@ const keepOpen = (target: string, port: number, tally: Tally): void => {
   });
 };
 
-const load = (port: number, targets: readonly string[]): void => {
+const load = (port: number, longLived: number, targets: readonly string[]): void => {
   const tallies = targets.map((): Tally => ({ opened: 0, failed: 0, cut: 0, slowestMs: 0, resets: 0 }));
   for (const [index, target] of targets.entries()) {
     const tally = tallies[index] as Tally;
-    for (let i = 0; i < LONG_LIVED; i += 1) keepOpen(target, port, tally);
+    for (let i = 0; i < longLived; i += 1) keepOpen(target, port, tally);
   }
   const opening = setInterval(() => {
     for (const [index, target] of targets.entries()) openOnce(target, port, tallies[index] as Tally);
@@ -100,6 +100,6 @@ const load = (port: number, targets: readonly string[]): void => {
   process.stdout.write('ready\n');
 };
 
-const [role, port, ...targets] = process.argv.slice(2);
-if (role === 'serve') await serve(Number(port), targets);
-else load(Number(port), targets);
+const [role, port, ...rest] = process.argv.slice(2);
+if (role === 'serve') await serve(Number(port), rest);
+else load(Number(port), Number(rest[0]), rest.slice(1));

@@ -12,7 +12,7 @@ export interface TcpResult {
   /** Established, and reset before the one line that they carry had come back. */
   readonly cut: number;
   readonly slowestMs: number;
-  /** Of the ten long-lived ones. */
+  /** Of the long-lived ones. */
   readonly resets: number;
 }
 
@@ -21,6 +21,7 @@ export interface TcpLoad {
 }
 
 export const ECHO_PORT = 7_777;
+const LONG_LIVED = 10;
 const PROGRAM = fileURLToPath(new URL('./tcp-process.ts', import.meta.url));
 
 const started = (child: ChildProcess, host: Host): Promise<void> =>
@@ -46,8 +47,14 @@ export const startEcho = async (host: Host, serviceIPs: readonly string[] = []):
   return () => child.kill('SIGKILL');
 };
 
-export const startTcpLoad = async (host: Host, targets: readonly string[]): Promise<TcpLoad> => {
-  const child = host.spawn(process.execPath, [PROGRAM, 'load', String(ECHO_PORT), ...targets], {
+/** Connects to each target every 20 ms, and keeps `longLived` connections open and busy beside that. */
+export const startTcpLoad = async (
+  host: Host,
+  targets: readonly string[],
+  longLived = LONG_LIVED,
+): Promise<TcpLoad> => {
+  const numbers = [String(ECHO_PORT), String(longLived)];
+  const child = host.spawn(process.execPath, [PROGRAM, 'load', ...numbers, ...targets], {
     stdio: ['pipe', 'pipe', 'inherit'],
   });
   await started(child, host);
