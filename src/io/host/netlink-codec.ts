@@ -1,12 +1,28 @@
 // rtnetlink messages ⇄ plain data: addresses, links, route questions, dump requests, errors (man 7 netlink, man 7 rtnetlink,
 // linux/if_link.h, linux/if_addr.h). Pure. Every length is checked; a malformed message is a value, never an
-// exception. Netlink speaks host byte order: little-endian on both machines Holdfast runs on (x86-64, arm64).
+// exception. Headers and attributes: netlink-bytes.ts.
 
 import type { Ip, Mac } from '../../machines/frames.ts';
 import { formatIpv4, formatIpv6, formatMac, ipToBytes, writeMac } from '../packets/address.ts';
+import {
+  ATTRIBUTE_HEADER,
+  aligned,
+  assemble,
+  attribute,
+  attributeEnd,
+  attributeType,
+  errnoOf,
+  HEADER,
+  octet,
+  put16,
+  put32,
+  u16,
+  u32,
+  walkMessages,
+  word,
+} from './netlink-bytes.ts';
 import type {
   AddressMessage,
-  Header,
   LinkMessage,
   MalformedMessage,
   MalformedReason,
@@ -15,27 +31,11 @@ import type {
 } from './netlink-messages.ts';
 import * as K from './netlink-messages.ts';
 
-const HEADER = 16;
-const ATTRIBUTE_HEADER = 4;
 const ADDRESS_BODY = 8;
 const LINK_BODY = 16;
 const ROUTE_BODY = 12;
 /** linux/if.h: IFNAMSIZ, with the final NUL. */
 const NAME_SIZE = 16;
-
-const u16 = (bytes: Uint8Array, at: number): number =>
-  (bytes[at] as number) | ((bytes[at + 1] as number) << 8);
-const i32 = (bytes: Uint8Array, at: number): number => u16(bytes, at) | (u16(bytes, at + 2) << 16);
-const u32 = (bytes: Uint8Array, at: number): number => i32(bytes, at) >>> 0;
-const put16 = (bytes: Uint8Array, at: number, value: number): void => {
-  bytes[at] = value;
-  bytes[at + 1] = value >>> 8;
-};
-const put32 = (bytes: Uint8Array, at: number, value: number): void => {
-  put16(bytes, at, value);
-  put16(bytes, at + 2, value >>> 16);
-};
-const aligned = (length: number): number => (length + 3) & ~3;
 
 const malformed = (reason: MalformedReason): MalformedMessage => ({ kind: 'malformed', reason });
 
@@ -48,14 +48,11 @@ export const decodeMessages = (
   length = bytes.length,
 ): readonly (NetlinkMessage | MalformedMessage)[] => {
   const messages: (NetlinkMessage | MalformedMessage)[] = [];
-  const end = Math.min(length, bytes.length);
-  for (let at = 0; at < end; ) {
-    const size = end - at < HEADER ? 0 : u32(bytes, at);
-    if (size < HEADER || size > end - at) return [...messages, malformed('header')];
-    const message = decodeMessage(bytes, at, at + size);
+  const isWhole = walkMessages(bytes, length, (at, end) => {
+    const message = decodeMessage(bytes, at, end);
     if (message !== null) messages.push(message);
-    at += aligned(size);
-  }
+  });
+  if (!isWhole) messages.push(malformed('header'));
   return messages;
 };
 
@@ -67,17 +64,13 @@ const decodeMessage = (
   const headerFlags = u16(bytes, at + 6);
   const sequence = u32(bytes, at + 8);
   switch (u16(bytes, at + 4)) {
-    case K.NLMSG_ERROR:
-      if (end - at < HEADER + 4) return malformed('body');
-      return { kind: 'error', headerFlags, sequence, errno: -i32(bytes, at + HEADER) | 0 };
+    case K.NLMSG_ERROR: {
+      const errno = errnoOf(bytes, at, end);
+      return errno === null ? malformed('body') : { kind: 'error', headerFlags, sequence, errno };
+    }
     case K.NLMSG_DONE:
       // The dump's result follows, but a bare header is allowed too.
-      return {
-        kind: 'done',
-        headerFlags,
-        sequence,
-        errno: end - at < HEADER + 4 ? 0 : -i32(bytes, at + HEADER) | 0,
-      };
+      return { kind: 'done', headerFlags, sequence, errno: errnoOf(bytes, at, end) ?? 0 };
     case K.RTM_GETLINK:
       return { kind: 'dump', of: 'links', headerFlags, sequence };
     case K.RTM_GETADDR:
@@ -96,15 +89,6 @@ const decodeMessage = (
       return null;
   }
 };
-
-/** The end of the attribute at `at`, or 0 when its length is wrong. */
-const attributeEnd = (bytes: Uint8Array, at: number, end: number): number => {
-  const size = end - at < ATTRIBUTE_HEADER ? 0 : u16(bytes, at);
-  return size < ATTRIBUTE_HEADER || size > end - at ? 0 : at + size;
-};
-
-/** The upper two bits of an attribute's type are flags (NLA_F_NESTED, NLA_F_NET_BYTEORDER). */
-const attributeType = (bytes: Uint8Array, at: number): number => u16(bytes, at + 2) & 0x3fff;
 
 /** struct rtmsg: of an answer only the type of the route and its destination matter here. */
 const decodeRoute = (bytes: Uint8Array, at: number, end: number): RouteMessage | MalformedMessage => {
@@ -220,38 +204,6 @@ const decodeLink = (
     operState,
     carrier,
   };
-};
-
-const attribute = (type: number, value: Uint8Array): Uint8Array => {
-  const bytes = new Uint8Array(aligned(ATTRIBUTE_HEADER + value.length));
-  put16(bytes, 0, ATTRIBUTE_HEADER + value.length);
-  put16(bytes, 2, type);
-  bytes.set(value, ATTRIBUTE_HEADER);
-  return bytes;
-};
-
-const word = (...values: readonly number[]): Uint8Array => {
-  const bytes = new Uint8Array(4 * values.length);
-  for (const [index, value] of values.entries()) put32(bytes, 4 * index, value);
-  return bytes;
-};
-
-const octet = (value: number): Uint8Array => Uint8Array.of(value);
-
-/** One message, padded to four octets, so that messages may simply follow each other in a datagram. */
-const assemble = (type: number, header: Header, parts: readonly Uint8Array[]): Uint8Array => {
-  const size = parts.reduce((sum, part) => sum + part.length, HEADER);
-  const bytes = new Uint8Array(aligned(size));
-  put32(bytes, 0, size);
-  put16(bytes, 4, type);
-  put16(bytes, 6, header.headerFlags);
-  put32(bytes, 8, header.sequence);
-  let at = HEADER;
-  for (const part of parts) {
-    bytes.set(part, at);
-    at += part.length;
-  }
-  return bytes;
 };
 
 const encodeAddress = (message: AddressMessage): Uint8Array => {

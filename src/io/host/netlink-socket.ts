@@ -46,9 +46,9 @@ const ANSWER_TIMEOUT_MS = 5_000;
 /** A dump that was interrupted by a change is taken again; after this many the last one has to do. */
 const DUMP_ATTEMPTS = 8;
 
-/** Opens a non-blocking socket and subscribes it to `groups` (RTMGRP_… bits). Throws SystemError. */
-export const openRouteSocket = (groups: number): number => {
-  const fd = socket(AF_NETLINK, SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC, NETLINK_ROUTE);
+/** Opens a non-blocking socket of a netlink family (`protocol`), subscribed to `groups`. Throws SystemError. */
+export const openProtocolSocket = (protocol: number, groups: number): number => {
+  const fd = socket(AF_NETLINK, SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC, protocol);
   try {
     const address = new DataView(new ArrayBuffer(12));
     address.setUint16(0, AF_NETLINK, true);
@@ -60,6 +60,9 @@ export const openRouteSocket = (groups: number): number => {
     throw error;
   }
 };
+
+/** Opens a non-blocking rtnetlink socket and subscribes it to `groups` (RTMGRP_… bits). Throws SystemError. */
+export const openRouteSocket = (groups: number): number => openProtocolSocket(NETLINK_ROUTE, groups);
 
 /** Sends whole datagrams only. Throws SystemError. */
 export const sendAll = (fd: number, bytes: Uint8Array): void => {
