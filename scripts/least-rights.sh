@@ -37,6 +37,11 @@ rights_serves_host() {
   ! grep -Eqs "^serve:[[:space:]]+[\"']?none[\"']?[[:space:]]*(#.*)?\$" "$1"
 }
 
+# conntrack, which tells a patient drain where clients are connected, takes CAP_NET_ADMIN too.
+rights_drains_patiently() {
+  grep -Eqs "^[^#]*style:[[:space:]]*[\"']?patient" "$1"
+}
+
 rights_words() {
   echo "setpriv --no-new-privs --inh-caps -all --ambient-caps -all --bounding-set -all,$1"
 }
@@ -51,7 +56,7 @@ RIGHTS=''
 rights_choose() {
   [ "$(id -u)" = 0 ] || return 0
   config=$(rights_config "$@")
-  if rights_serves_host "${config:-/dev/null}"; then
+  if rights_serves_host "${config:-/dev/null}" || rights_drains_patiently "${config:-/dev/null}"; then
     RIGHTS_KEPT=$RIGHTS_KEPT,+net_admin
     RIGHTS_MASK=$((RIGHTS_MASK | RIGHTS_NET_ADMIN))
   fi

@@ -51,8 +51,10 @@ interface Drain extends Carrying {
   readonly ip: Ip;
   readonly since: number;
   readonly clients: Map<Mac, Carried>;
-  /** Remote addresses of connections open here; null while unknown. */
+  /** Remote addresses of connections open here by the last list or the one before; null while unknown. */
   remotes: ReadonlySet<Ip> | null;
+  /** Those of the last list: an absence is believed the second time (io/host/open-connections.ts). */
+  listed: readonly Ip[];
   toldAt: number;
   told: number;
 }
@@ -83,8 +85,8 @@ export interface Carrier {
   seen(ip: Ip, at: number, from: { readonly mac: Mac; readonly source: Ip }, isOnLink: boolean): void;
   /** The client asked this node's MAC for the IP. True when it is to be answered: a patient drain keeps it. */
   isKept(ip: Ip, at: number, client: Client): boolean;
-  /** All open connections to these IPs, by remote address; null: nobody knows. */
-  connected(remotes: ReadonlyMap<Ip, readonly Ip[]> | null): void;
+  /** The remote addresses of all open connections to these IPs; of an IP that is missing nobody can tell. */
+  connected(at: number, remotes: ReadonlyMap<Ip, readonly Ip[]>): void;
   takeDue(at: number): {
     readonly questions: readonly Question[];
     readonly news: readonly { readonly ip: Ip; readonly stale: number }[];
@@ -204,6 +206,7 @@ export const createCarrier = (): Carrier => {
         since: at,
         clients: new Map(),
         remotes: null,
+        listed: [],
         toldAt: at,
         told: 0,
       };
@@ -249,10 +252,13 @@ export const createCarrier = (): Carrier => {
       schedule(drain, at);
       return isKept;
     },
-    connected: (remotes) => {
+    connected: (at, remotes) => {
       for (const drain of drains.values()) {
-        drain.remotes = remotes === null ? null : new Set(remotes.get(drain.ip) ?? []);
-        timers.set(drain.ip, 0, drain.ip);
+        const listed = remotes.get(drain.ip);
+        // An IP that is not listed is one of which nobody can tell.
+        drain.remotes = listed === undefined ? null : new Set([...drain.listed, ...listed]);
+        drain.listed = listed ?? [];
+        timers.set(drain.ip, at, drain.ip);
       }
     },
     takeDue: (at) => {

@@ -157,11 +157,9 @@ export const hearPeer = (state: CoreState, fact: PeerFact): void => {
   const isReady = before?.flags.ready !== fact.flags.ready || before.flags.leaving !== fact.flags.leaving;
   const hearsOthers = before?.hears.join() !== fact.hears.join();
   if (fact.hears.length === 0) noteVacancies(state, segment, fact.node, `${fact.node} hears nobody`);
-  if (isReady) {
-    segment.changedAt = state.clock;
-    retryHandovers(state);
-  }
+  if (isReady) segment.changedAt = state.clock;
   if (isReady || hearsOthers) {
+    retryHandovers(state);
     reconsiderUnheld(state);
     reconsiderIps(state, segment.register.claimedBy(fact.node));
   }

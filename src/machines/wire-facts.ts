@@ -37,11 +37,8 @@ export const WIRE_EFFECTS = [
 export type WireEffect = Extract<Effect, { readonly type: (typeof WIRE_EFFECTS)[number] }>;
 export type WireCommand =
   | { readonly type: 'configure'; readonly config: WireConfig }
-  /** Remote addresses of the connections that are open here, by service IP; null: nobody can tell. */
-  | {
-      readonly type: 'connections';
-      readonly remotes: readonly (readonly [Ip, readonly Ip[]])[] | null;
-    }
+  /** Remote addresses of the connections that are open here, by service IP; of one that is missing nobody can tell. */
+  | { readonly type: 'connections'; readonly remotes: readonly (readonly [Ip, readonly Ip[]])[] }
   | WireEffect;
 
 export type WireFrame = NeighborFrame | HelloFrame;

@@ -174,7 +174,7 @@ const obey = (state: WireState, at: number, command: WireCommand): readonly Wire
       return [...outputs, ...runClock(state, at)];
     }
     case 'connections':
-      state.carrier.connected(command.remotes === null ? null : new Map(command.remotes));
+      state.carrier.connected(at, new Map(command.remotes));
       return runClock(state, at);
     case 'probe':
       state.probes.start(command.ip, command.interface, at + command.delayMs, command.durationMs);

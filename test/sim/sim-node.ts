@@ -157,7 +157,7 @@ export const createSimNode = (setup: NodeSetup): SimNode => {
         case 'carry':
           thread?.command(effect, birth);
           // Simulated clients have no connections.
-          if (effect.patient) thread?.command({ type: 'connections', remotes: [] }, birth);
+          if (effect.patient) thread?.command({ type: 'connections', remotes: [[effect.ip, []]] }, birth);
           break;
         case 'record':
           break;

@@ -12,6 +12,7 @@ import { watchConfig } from '../../io/config/config-source.ts';
 import { formatListen } from '../../io/config/names.ts';
 import { startControlSocket } from '../../io/control/control-socket.ts';
 import { isMarkedDrained } from '../../io/host/drained-mark.ts';
+import { createOpenConnections } from '../../io/host/open-connections.ts';
 import { openServeHost } from '../../io/host/serve-host.ts';
 import { type Routes, startHttpServer } from '../../io/http/http-server.ts';
 import { openJournal } from '../../io/journal/journal.ts';
@@ -27,6 +28,7 @@ import type { Fact } from '../../streams/facts.ts';
 import { createRuntime } from '../../streams/runtime.ts';
 import { fromListener } from '../../streams/sources.ts';
 import { VERSION } from '../version.ts';
+import { pollConnections } from './connection-poll.ts';
 import { createLog } from './log.ts';
 import { performEffects } from './performers.ts';
 import { controlRoutes, httpRoutes, metricsRoutes, type RouteParts } from './routes.ts';
@@ -188,6 +190,9 @@ export const runDaemon = async (initial: Config, file: string): Promise<number> 
     leave,
   });
 
+  const connections = createOpenConnections(config.serve);
+  const connectionPoll = pollConnections(runtime.effects$, connections, wire.command, log);
+
   const findings = (): readonly string[] => {
     const failing = journal.failing();
     return [
@@ -196,6 +201,7 @@ export const runDaemon = async (initial: Config, file: string): Promise<number> 
         : []),
       ...(failing === null ? [] : [`the journal cannot be written: ${failing}`]),
       ...(host?.findings() ?? []),
+      ...connectionPoll.findings(),
     ];
   };
   const parts: RouteParts = {
