@@ -200,11 +200,13 @@ export const createCarrier = (): Carrier => {
 
   return {
     start: (ip, at, carrying, known) => {
+      // A patient drain that goes on as a prompt one still knows whom it carried.
+      const before = drains.get(ip);
       const drain: Drain = {
         ...carrying,
         ip,
-        since: at,
-        clients: new Map(),
+        since: before?.since ?? at,
+        clients: before?.clients ?? new Map(),
         remotes: null,
         listed: [],
         toldAt: at,

@@ -39,6 +39,11 @@ interface Peer {
   /** All that a fact about it says, to see whether a hello brings news. */
   said: string;
   readonly claims: Map<Ip, HeldClaim & { readonly key: string }>;
+  /**
+   * What it held when it fell silent, by key. The core may have kept that, if somebody vouched for the peer: what is
+   * not held any more when it is heard again must be said.
+   */
+  readonly former: Map<Ip, string>;
   /** IPs that it gave, or is to give, to others, and whose clients it keeps. */
   readonly kept: Set<Ip>;
   witnessed: string;
@@ -131,6 +136,7 @@ export const createHelloEars = (interfaceName: string): HelloEars => {
 
   const silence = (peer: Peer): void => {
     peer.isHeard = false;
+    for (const { ip, key } of peer.claims.values()) peer.former.set(ip, key);
     peer.claims.clear();
     peer.kept.clear();
     peer.covered = [];
@@ -145,6 +151,7 @@ export const createHelloEars = (interfaceName: string): HelloEars => {
     const released: Ip[] = [];
     const hold = (claim: SaidClaim, successor: NodeName | null): void => {
       const before = peer.claims.get(claim.ip);
+      peer.former.delete(claim.ip);
       const { ip, epoch, weak } = claim;
       if (before?.epoch === epoch && before.weak === weak && before.successor === successor) return;
       if (before === undefined && peer.claims.size >= MAX_PEER_CLAIMS) return;
@@ -152,7 +159,8 @@ export const createHelloEars = (interfaceName: string): HelloEars => {
       claims.push({ ip, node: peer.node, epoch, weak, successor });
     };
     const release = (ip: Ip): void => {
-      if (peer.claims.delete(ip)) released.push(ip);
+      const wasFormer = peer.former.delete(ip);
+      if (peer.claims.delete(ip) || wasFormer) released.push(ip);
     };
     for (const slice of hello.slices) {
       const listed = new Set<Ip>();
@@ -165,6 +173,7 @@ export const createHelloEars = (interfaceName: string): HelloEars => {
       for (const { ip, key } of peer.claims.values()) {
         if (key >= slice.from && key < slice.to && !listed.has(ip)) release(ip);
       }
+      for (const [ip, key] of peer.former) if (key >= slice.from && key < slice.to) release(ip);
     }
     for (const change of hello.changes) {
       if (!change.kept) peer.kept.delete(change.ip);
@@ -230,6 +239,7 @@ export const createHelloEars = (interfaceName: string): HelloEars => {
       isHeard: false,
       said: '',
       claims: new Map(),
+      former: new Map(),
       kept: new Set(),
       witnessed: '',
       covered: [],

@@ -27,6 +27,8 @@ export interface ServiceIpContext {
   readonly conflicts: number;
   /** The drain under way keeps clients until their connections end. */
   readonly patient: boolean;
+  /** How long the present part of a drain may last. */
+  readonly windowMs: number;
   readonly policy: ServiceIpPolicy;
 }
 
@@ -90,9 +92,13 @@ export const serviceIpMachine = setup({
     defend: effect,
     carry: effect,
     'carry.stop': effect,
-    becomePatient: assign(({ context, event }) =>
-      event.type === 'OUTBID' ? { ...context, patient: event.patient ?? false } : context,
+    beginDrain: assign(({ context, event }) =>
+      event.type === 'OUTBID'
+        ? { ...context, patient: event.patient ?? false, windowMs: context.policy.drainWindowMs }
+        : context,
     ),
+    // The window is over, or nearly: what follows is for those who were on their way.
+    becomePrompt: assign(({ context }) => ({ patient: false, windowMs: context.policy.drainQuietMs })),
     adopt: assign(({ context, event }) => {
       if (event.type !== 'TAKE') return context;
       const { type: _, ...claim } = event;
@@ -103,6 +109,7 @@ export const serviceIpMachine = setup({
   },
   guards: {
     isProbeWanted: ({ event }) => event.type === 'TAKE' && event.probeMs > 0,
+    isPatientMove: ({ event }) => event.type === 'OUTBID' && event.patient === true,
     isServedElsewhere: ({ context }) => context.policy.serve === 'none',
   },
   delays: {
@@ -110,7 +117,7 @@ export const serviceIpMachine = setup({
       Math.min(BACKOFF_MS * 2 ** Math.max(context.conflicts - 1, 0), BACKOFF_LIMIT_MS),
     defend: DEFEND_INTERVAL_MS,
     quiet: ({ context }) => context.policy.drainQuietMs,
-    window: ({ context }) => context.policy.drainWindowMs,
+    window: ({ context }) => context.windowMs,
   },
 }).createMachine({
   id: 'serviceIp',
@@ -123,6 +130,7 @@ export const serviceIpMachine = setup({
     probeDelayMs: 0,
     conflicts: 0,
     patient: false,
+    windowMs: input.policy.drainWindowMs,
     policy: input.policy,
   }),
   initial: 'unowned',
@@ -179,7 +187,10 @@ export const serviceIpMachine = setup({
       exit: 'answer.stop',
       initial: 'settled',
       on: {
-        OUTBID: { target: 'draining', actions: 'becomePatient' },
+        OUTBID: [
+          { guard: 'isPatientMove', target: '#serviceIp.draining.keeping', actions: 'beginDrain' },
+          { target: 'draining', actions: 'beginDrain' },
+        ],
         // A handover may have been announced as patient: whoever was to take it need not be quiet now.
         WITHDRAW: { target: 'unowned', actions: ['carry.stop', 'address.remove'] },
         STRENGTHEN: { actions: [assign({ weak: false }), 'answer.start'] },
@@ -202,18 +213,41 @@ export const serviceIpMachine = setup({
       },
     },
     draining: {
-      entry: [
-        'carry',
-        raise({ type: 'QUIET_DUE' }, { delay: 'quiet', id: 'quiet' }),
-        raise({ type: 'WINDOW_DUE' }, { delay: 'window', id: 'window' }),
-      ],
-      exit: ['carry.stop', cancel('quiet'), cancel('window')],
+      exit: 'carry.stop',
+      initial: 'following',
       on: {
         TAKE: { target: 'leader', actions: 'adopt' },
-        CARRIED: { actions: raise({ type: 'QUIET_DUE' }, { delay: 'quiet', id: 'quiet' }) },
-        QUIET_DUE: { target: 'unowned', actions: 'address.remove' },
-        WINDOW_DUE: { target: 'unowned', actions: 'address.remove' },
         WITHDRAW: { target: 'unowned', actions: 'address.remove' },
+      },
+      states: {
+        // Clients are left alone until their connections end; the new owner keeps quiet about the IP.
+        keeping: {
+          entry: [
+            'carry',
+            raise({ type: 'QUIET_DUE' }, { delay: 'quiet', id: 'quiet' }),
+            raise({ type: 'WINDOW_DUE' }, { delay: 'window', id: 'window' }),
+          ],
+          exit: [cancel('quiet'), cancel('window'), 'becomePrompt'],
+          on: {
+            CARRIED: { actions: raise({ type: 'QUIET_DUE' }, { delay: 'quiet', id: 'quiet' }) },
+            QUIET_DUE: 'following',
+            WINDOW_DUE: 'following',
+          },
+        },
+        // The new owner announces, and who still sends here is asked to follow, and carried meanwhile.
+        following: {
+          entry: [
+            'carry',
+            raise({ type: 'QUIET_DUE' }, { delay: 'quiet', id: 'quiet' }),
+            raise({ type: 'WINDOW_DUE' }, { delay: 'window', id: 'window' }),
+          ],
+          exit: [cancel('quiet'), cancel('window')],
+          on: {
+            CARRIED: { actions: raise({ type: 'QUIET_DUE' }, { delay: 'quiet', id: 'quiet' }) },
+            QUIET_DUE: { target: '#serviceIp.unowned', actions: 'address.remove' },
+            WINDOW_DUE: { target: '#serviceIp.unowned', actions: 'address.remove' },
+          },
+        },
       },
     },
   },

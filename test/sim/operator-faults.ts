@@ -7,10 +7,11 @@ import type { World } from './world.ts';
 
 const INSIST_EVERY_MS = 1_000;
 
-const drain = (ips: readonly string[] | null, to: string | null): Input => ({
+const drain = (ips: readonly string[] | null, to: string | null, patient = false): Input => ({
   type: 'drain.requested',
   ips,
   to,
+  patient,
 });
 
 const undrain = (world: World, name: string): void => {
@@ -22,31 +23,37 @@ const undrain = (world: World, name: string): void => {
   });
 };
 
-const drainAll = (world: World, name: string, to: string | null): (() => void) => {
-  world.tell(name, drain(null, to), { ip: null });
+const drainAll = (world: World, name: string, to: string | null, patient: boolean): (() => void) => {
+  world.tell(name, drain(null, to, patient), { ip: null });
   return () => undrain(world, name);
 };
 
 /** Those that are not drained already: another's undrain is not to end this drain early. */
 const drainable = (world: World): string[] => runningOf(world).filter((name) => !world.isLeaving(name));
 
-const drainSome = (world: World, random: Random, count: number, to: string | null): (() => void) | null => {
+const drainSome = (
+  world: World,
+  random: Random,
+  count: number,
+  to: string | null,
+  patient = false,
+): (() => void) | null => {
   const names = drainable(world);
   if (names.length < count) return null;
   const ends: (() => void)[] = [];
   for (let left = count; left > 0; left -= 1) {
     const [name] = names.splice(Math.floor(random.next() * names.length), 1) as [string];
-    ends.push(drainAll(world, name, to));
+    ends.push(drainAll(world, name, to, patient));
   }
   return () => {
     for (const end of ends) end();
   };
 };
 
-const drainOne = (world: World, random: Random, to: string | null): null => {
+const drainOne = (world: World, random: Random, to: string | null, patient = false): null => {
   const ip = random.pick(world.profile.ips);
   const owner = runningOf(world).find((name) => world.node(name).isAnswering(ip));
-  if (owner !== undefined && owner !== to) world.tell(owner, drain([ip], to), { ip });
+  if (owner !== undefined && owner !== to) world.tell(owner, drain([ip], to, patient), { ip });
   return null;
 };
 
@@ -61,6 +68,11 @@ export const OPERATOR_FAULTS: Readonly<Record<string, Fault>> = {
     },
   },
   'drain-ip': { lasts: [1, 1], begin: (world, random) => drainOne(world, random, null) },
+  'drain-patient': {
+    lasts: [200, 20_000],
+    begin: (world, random) =>
+      random.chance(0.5) ? drainOne(world, random, null, true) : drainSome(world, random, 1, null, true),
+  },
   undrain: {
     lasts: [1, 1],
     begin: ofNode((world, name) => {

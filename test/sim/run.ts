@@ -123,13 +123,21 @@ const runWhileClean = (world: World, milliseconds: number, violations: readonly 
   }
 };
 
-const drawWorld = (options: SimulationOptions, random: Random): World => {
+/** Patient drains come to their end within a run, though the clients talk all the time. */
+const SHORT_DRAIN = { windowMs: 8_000, quietMs: 600, style: 'prompt' } as const;
+
+const drawWorld = (options: SimulationOptions, random: Random, plan: FaultPlan): World => {
   const links = random.split('links');
   // A table that takes several hellos now and then; drawn apart, so that all else stays as it was.
   const size = random.split('size');
   const isLarge = options.ips === undefined && options.isEarly !== true && size.chance(LARGE_SHARE);
   const few = options.ips ?? random.whole(1, 20);
-  const profile: ClusterProfile = { ...DEFAULTS, ips: someIps(isLarge ? size.whole(120, 240) : few) };
+  const isPatient = plan.kinds.some(({ name }) => name === 'drain-patient');
+  const profile: ClusterProfile = {
+    ...DEFAULTS,
+    ...(isPatient ? { drain: SHORT_DRAIN } : {}),
+    ips: someIps(isLarge ? size.whole(120, 240) : few),
+  };
   return createWorld({
     random,
     nodes: options.nodes ?? random.whole(2, 5),
@@ -152,8 +160,8 @@ const drawWorld = (options: SimulationOptions, random: Random): World => {
 export const runSimulation = (options: SimulationOptions): SimulationResult => {
   const started = performance.now();
   const random = createRandom(options.seed);
-  const world = drawWorld(options, random.split('world'));
   const plan = drawFaultPlan(random.split('faults'), options.faults ?? null, options.isEarly === true);
+  const world = drawWorld(options, random.split('world'), plan);
   const violations: Violation[] = [];
   const answerers = createAnswerers(world);
   world.observe(answerers);
@@ -186,7 +194,11 @@ export const runSimulation = (options: SimulationOptions): SimulationResult => {
   for (const name of world.nodes.keys()) world.queue.at(starts.between(0, 1_500), () => world.start(name));
   options.prepare?.(world);
   const healedMs =
-    plan.mayClientsMiss || world.clients.some(({ kind }) => kind !== 'linux') ? HEALED_LONG_MS : HEALED_MS;
+    plan.mayClientsMiss ||
+    plan.kinds.some(({ name }) => name === 'drain-patient') ||
+    world.clients.some(({ kind }) => kind !== 'linux')
+      ? HEALED_LONG_MS
+      : HEALED_MS;
   letClientsTalk(world, random.split('talk'), durationMs + healedMs);
   plan.unleash(world, durationMs);
   runWhileClean(world, durationMs, violations);

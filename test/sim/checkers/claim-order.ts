@@ -21,6 +21,8 @@ interface Heard {
 /** A main thread that was busy draws its conclusions this much later: two hangs in a row (faults.ts). */
 const MEMORY_MS = 15_000;
 const LOOK_EVERY_MS = 50;
+/** A patient drain that waited for somebody to take over lasts longer than its window. */
+const KEPT_FOR_MS = 10_000;
 /** Beyond the hold time (docs/protocol.md, Fresh). */
 const FRESH_INTERVALS = 2;
 /** The wire thread's wake-up at its latest, twice. */
@@ -75,6 +77,8 @@ export const claimOrder: CreateChecker = ({ world, answerers, intervalMs, holdMs
   const own = new Map<string, Said>();
   /** When each instance said which sequence. */
   const saidAt = new Map<string, number[]>();
+  /** When the operator last asked for a patient drain. */
+  let patientAt = Number.NEGATIVE_INFINITY;
   const instances = new Map<string, string>();
   const announcedAt = new Map<string, number>();
   /** `node ip` → until when the node is to say its claim again. */
@@ -113,6 +117,8 @@ export const claimOrder: CreateChecker = ({ world, answerers, intervalMs, holdMs
     const voice = [...(voices.get(hearer)?.values() ?? [])].findLast(({ node }) => node === ended.maker);
     if (voice === undefined || !voice.hears.includes(instances.get(hearer) ?? '')) return;
     if (claimsOf(hearer, ip).some((claim) => !claim.isOver)) return;
+    // A former owner keeps its clients (patient drain): the one that gave up asks those whom it had drawn.
+    if (now - patientAt <= world.profile.drain.windowMs + KEPT_FOR_MS) return;
     // A large table shows the end by a slice that does not list it, some hellos before this change says it.
     world.queue.after(announcedWithinMs(world.profile.ips.length), () => {
       if (!isWell() || world.health.changedAt() >= now) return;
@@ -258,6 +264,9 @@ export const claimOrder: CreateChecker = ({ world, answerers, intervalMs, holdMs
 
   return {
     claim: 'who gives way has heard a better claim, and who hears one gives way',
+    onTold: (_node, input) => {
+      if (input.type === 'drain.requested' && input.patient === true) patientAt = world.queue.now();
+    },
     onSent: (node, frame: WireFrame) => {
       if (frame.kind === 'arp' && frame.spa === frame.tpa) {
         announcedAt.set(`${node} ${frame.spa}`, world.queue.now());

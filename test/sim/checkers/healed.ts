@@ -83,6 +83,10 @@ export const healed: CreateChecker = ({ world, answerers, report }) => {
         if (!isServed) wasAlone.add(client.name);
       }
     },
+    onTold: (_node, input) => {
+      // Whom a patient drain keeps follows when it is over.
+      if (input.type === 'drain.requested' && input.patient === true) mayMiss = true;
+    },
     onHealed: () => {
       healedAt = world.queue.now();
       world.queue.after(SETTLE_MS, lookOn);

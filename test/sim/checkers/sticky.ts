@@ -53,6 +53,9 @@ export const sticky: CreateChecker = ({ world, answerers, intervalMs, holdMs, re
       }
       for (const owner of others) {
         if (!isUntouched(owner) || !isUntouched(node) || !wereConnected(owner, node)) continue;
+        // Two that took at the same moment, neither having heard the other: the better claim wins.
+        const since = answerers.of(ip).get(owner) ?? Number.NEGATIVE_INFINITY;
+        if (world.queue.now() - since < intervalMs) continue;
         if (!isExcused(ip, owner)) report(ip, `${node} took it from ${owner}, which was healthy`);
       }
     },

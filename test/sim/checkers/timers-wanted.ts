@@ -28,7 +28,7 @@ const isWanted = ({ payload }: Timer, service: Kept | undefined): boolean => {
   const path = pathOf(service.value);
   switch (payload.kind) {
     case 'machine':
-      return path === MACHINE_STATES[payload.event.type];
+      return path.startsWith(MACHINE_STATES[payload.event.type] ?? '?');
     case 'handover':
       return path.startsWith('leader') && service.handover !== null && service.handover.to !== null;
     case 'reconsider':

@@ -111,6 +111,22 @@ test('a peer is proven by a hello that lists this birth; until then it is listed
   assert.equal(ears.provenCount(), 1);
 });
 
+test('what a peer held when it fell silent and does not hold when it is heard again is said to be given up', () => {
+  const { hear, clock } = listen();
+  hear(0, hello({ slices: [slice([claimOf(V4), claimOf(V4_OTHER)])] }));
+  clock(1_000);
+  const back = hear(1_000, hello({ slices: [slice([claimOf(V4_OTHER)])] }));
+  assert.deepEqual(
+    back.filter((said) => said.startsWith('claims')),
+    [`claims n2 +${V4_OTHER} 1 -${V4}`],
+  );
+  clock(2_000);
+  const [again] = hear(2_000, hello({ changes: [change(V4_OTHER, 1, { held: false })] })).filter((said) =>
+    said.startsWith('claims'),
+  );
+  assert.equal(again, `claims n2 -${V4_OTHER}`);
+});
+
 test('a hello that lists this birth and repeats what it said long ago is dropped, whatever it says', () => {
   const ears = createHelloEars('eth0');
   const own = { ...OWN, isFresh: (_: number, echo: number | undefined) => echo === 7 };

@@ -27,6 +27,7 @@ const after = (...events: readonly ServiceIpEvent[]): ServiceIpSnapshot => {
 };
 
 const LEADS = [take(), event('ADDRESS_CONFIRMED')] as const;
+const PATIENT: ServiceIpEvent = { type: 'OUTBID', patient: true };
 /** How each state is reached. */
 const STATES = {
   'unowned.idle': after(),
@@ -35,7 +36,8 @@ const STATES = {
   'candidate.confirming': after(take()),
   'leader.settled': after(...LEADS),
   'leader.defending': after(...LEADS, event('CONFLICT')),
-  draining: after(...LEADS, event('OUTBID')),
+  'draining.keeping': after(...LEADS, { type: 'OUTBID', patient: true }),
+  'draining.following': after(...LEADS, event('OUTBID')),
 } as const;
 type StateName = keyof typeof STATES;
 
@@ -79,7 +81,8 @@ const TRANSITIONS: Readonly<Record<StateName, readonly Row[]>> = {
   ],
   'leader.settled': [
     [event('CONFLICT'), 'leader.defending', 'defend', '+defend 10000'],
-    [event('OUTBID'), 'draining', 'answer.stop carry', '+quiet 10000 +window 120000'],
+    [event('OUTBID'), 'draining.following', 'answer.stop carry', '+quiet 10000 +window 120000'],
+    [PATIENT, 'draining.keeping', 'answer.stop carry', '+quiet 10000 +window 120000'],
     [event('WITHDRAW'), 'unowned.idle', 'answer.stop carry.stop address.remove', ''],
     [event('STRENGTHEN'), 'leader.settled', 'answer.start', ''],
     [event('REANNOUNCE'), 'leader.settled', 'announce', ''],
@@ -87,15 +90,25 @@ const TRANSITIONS: Readonly<Record<StateName, readonly Row[]>> = {
   'leader.defending': [
     [event('DEFEND_DUE'), 'leader.settled', '', '-defend'],
     [event('CONFLICT'), 'unowned.blocked', 'answer.stop carry.stop address.remove', '-defend +backoff 10000'],
-    [event('OUTBID'), 'draining', 'answer.stop carry', '-defend +quiet 10000 +window 120000'],
+    [event('OUTBID'), 'draining.following', 'answer.stop carry', '-defend +quiet 10000 +window 120000'],
+    [PATIENT, 'draining.keeping', 'answer.stop carry', '-defend +quiet 10000 +window 120000'],
     [event('WITHDRAW'), 'unowned.idle', 'answer.stop carry.stop address.remove', '-defend'],
     [event('STRENGTHEN'), 'leader.defending', 'answer.start', ''],
     [event('REANNOUNCE'), 'leader.defending', 'announce', ''],
   ],
-  draining: [
+  'draining.keeping': [
     [take(), 'leader.settled', 'carry.stop answer.start announce', '-quiet -window'],
     [take(1_000), 'leader.settled', 'carry.stop answer.start announce', '-quiet -window'],
-    [event('CARRIED'), 'draining', '', '+quiet 10000'],
+    [event('CARRIED'), 'draining.keeping', '', '+quiet 10000'],
+    // Not over: those who were on their way are carried for one more quiet time at most.
+    [event('QUIET_DUE'), 'draining.following', 'carry', '-quiet -window +quiet 10000 +window 10000'],
+    [event('WINDOW_DUE'), 'draining.following', 'carry', '-quiet -window +quiet 10000 +window 10000'],
+    [event('WITHDRAW'), 'unowned.idle', 'carry.stop address.remove', '-quiet -window'],
+  ],
+  'draining.following': [
+    [take(), 'leader.settled', 'carry.stop answer.start announce', '-quiet -window'],
+    [take(1_000), 'leader.settled', 'carry.stop answer.start announce', '-quiet -window'],
+    [event('CARRIED'), 'draining.following', '', '+quiet 10000'],
     [event('QUIET_DUE'), 'unowned.idle', 'carry.stop address.remove', '-quiet -window'],
     [event('WINDOW_DUE'), 'unowned.idle', 'carry.stop address.remove', '-quiet -window'],
     [event('WITHDRAW'), 'unowned.idle', 'carry.stop address.remove', '-quiet -window'],
@@ -123,7 +136,16 @@ const IGNORED: Readonly<Record<StateName, readonly ServiceIpEvent['type'][]>> = 
   'candidate.confirming': [LATE_PROBED, 'TAKE', ...HOLDING, ...OWN_DELAYS],
   'leader.settled': [LATE_PROBED, 'TAKE', ...HOST, 'CARRIED', ...OWN_DELAYS],
   'leader.defending': [LATE_PROBED, 'TAKE', ...HOST, 'CARRIED', ...OWN_DELAYS],
-  draining: [LATE_PROBED, 'CONFLICT', 'OUTBID', ...HOST, 'STRENGTHEN', 'REANNOUNCE', ...OWN_DELAYS],
+  'draining.keeping': [LATE_PROBED, 'CONFLICT', 'OUTBID', ...HOST, 'STRENGTHEN', 'REANNOUNCE', ...OWN_DELAYS],
+  'draining.following': [
+    LATE_PROBED,
+    'CONFLICT',
+    'OUTBID',
+    ...HOST,
+    'STRENGTHEN',
+    'REANNOUNCE',
+    ...OWN_DELAYS,
+  ],
 };
 const ALL_TYPES = [...new Set([...Object.values(IGNORED).flat(), 'TAKE' as const])];
 
@@ -160,7 +182,11 @@ test('how long and from when an address is probed is what the TAKE said', () => 
 test('a claim is the TAKE that led to it, also one that ends a draining', () => {
   const { context } = STATES['leader.settled'];
   assert.deepEqual([context.interface, context.epoch, context.weak], ['eth0', 4, true]);
-  const again = stepper.step(STATES.draining, { ...take(), epoch: 9, weak: false } as ServiceIpEvent);
+  const again = stepper.step(STATES['draining.following'], {
+    ...take(),
+    epoch: 9,
+    weak: false,
+  } as ServiceIpEvent);
   assert.deepEqual([again.snapshot.context.epoch, again.snapshot.context.weak], [9, false]);
   assert.equal(stepper.step(STATES['leader.settled'], event('STRENGTHEN')).snapshot.context.weak, false);
 });
