@@ -11,7 +11,13 @@ import { LAB_SERVICE_IPS } from '../src/cli/lab/stage.ts';
 export type Harm = 'cut' | 'crash' | 'sigterm';
 
 export interface KeepalivedStage {
+  readonly segment: Segment;
+  readonly clients: readonly Host[];
+  /** Waits until one of them is master and all have known it for a while. */
+  settled(): Promise<void>;
   play(harm: Harm): Promise<readonly ScenarioLine[]>;
+  /** Stops the master (SIGTERM); resolves when another is. What it gives starts the old one again. */
+  stopMaster(): Promise<() => Promise<void>>;
   dispose(): Promise<void>;
 }
 
@@ -121,10 +127,22 @@ export const createKeepalivedStage = async (advertS: number): Promise<Keepalived
     owner.process = launch(segment, owner.host, owner.configFile);
   };
 
-  const play = async (harm: Harm): Promise<readonly ScenarioLine[]> => {
+  /** The one master, when all have heard of it for a while. */
+  const settledMaster = async (): Promise<Router> => {
     const owner = await master();
-    // All have heard of it for a while.
     await sleep(ADVERTS_TO_MOVE * advertS * 1_000 + 300);
+    return owner;
+  };
+
+  const stopMaster = async (): Promise<() => Promise<void>> => {
+    const owner = await master();
+    await harmIt('sigterm', owner);
+    await waitFor('another master', patience, async () => ((await master()) === owner ? null : true));
+    return () => repair(owner);
+  };
+
+  const play = async (harm: Harm): Promise<readonly ScenarioLine[]> => {
+    const owner = await settledMaster();
     const fresh = startProbe(stranger, { targets: LAB_SERVICE_IPS, periodMs: 2 });
     await fresh.ready;
     const stop = await startProbing(client);
@@ -143,5 +161,14 @@ export const createKeepalivedStage = async (advertS: number): Promise<Keepalived
     });
   };
 
-  return { play, dispose: segment.dispose };
+  return {
+    segment,
+    clients: [client, stranger],
+    settled: async () => {
+      await settledMaster();
+    },
+    play,
+    stopMaster,
+    dispose: segment.dispose,
+  };
 };

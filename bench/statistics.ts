@@ -23,7 +23,8 @@ export interface Series {
   readonly lines: readonly ScenarioLine[];
 }
 
-const quantile = (sorted: readonly number[], part: number): number =>
+/** NaN of nothing. */
+export const quantile = (sorted: readonly number[], part: number): number =>
   sorted[Math.min(sorted.length - 1, Math.ceil(part * sorted.length) - 1)] ?? Number.NaN;
 
 const sum = (numbers: readonly (number | undefined)[]): number =>
@@ -76,12 +77,15 @@ const rowsOf = ({ system, lines }: Series): string[][] => {
   });
 };
 
-/** A Markdown table of all series, times in milliseconds. */
-export const table = (series: readonly Series[]): string => {
-  const rows = [HEAD, ...series.flatMap(rowsOf)];
-  const widths = HEAD.map((_, column) => Math.max(...rows.map((row) => (row[column] ?? '').length)));
+/** Rows as Markdown, padded. */
+export const markdown = (heading: readonly string[], cells: readonly (readonly string[])[]): string => {
+  const rows = [heading, ...cells];
+  const widths = heading.map((_, column) => Math.max(...rows.map((row) => (row[column] ?? '').length)));
   const line = (row: readonly string[]): string =>
     `| ${row.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join(' | ')} |`;
   const [head, ...body] = rows.map(line);
   return [head, `|${widths.map((width) => '-'.repeat(width + 2)).join('|')}|`, ...body].join('\n');
 };
+
+/** A Markdown table of all series, times in milliseconds. */
+export const table = (series: readonly Series[]): string => markdown(HEAD, series.flatMap(rowsOf));

@@ -5,13 +5,14 @@ import { readFileSync } from 'node:fs';
 import { isIPv6 } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import type { AnswerLoad } from '../../bench/answer-load.ts';
-import { analyse, type Row } from '../../src/cli/lab/capture.ts';
+import { analyse, timeOf } from '../../src/cli/lab/capture.ts';
 import { createLabNode, type LabNode, type LabNodeOptions, waitFor } from '../../src/cli/lab/lab-node.ts';
 import type { Host, HostSpec, Segment } from '../../src/cli/lab/segment.ts';
 import { LAB_SERVICE_IPS } from '../../src/cli/lab/stage.ts';
 import { ToolError } from '../../src/cli/lab/tools.ts';
 import { segmentFor, type WireContext } from './lab.ts';
 
+export { timeOf } from '../../src/cli/lab/capture.ts';
 export { sleep, waitFor } from '../../src/cli/lab/lab-node.ts';
 
 export interface LogLine {
@@ -94,13 +95,6 @@ const INJECT = fileURLToPath(new URL('./inject-process.ts', import.meta.url));
 /** Puts frames on the wire from a host, as they are. */
 export const inject = async (host: Host, frames: readonly Uint8Array[]): Promise<void> => {
   await host.exec(process.execPath, [INJECT, ...frames.map((frame) => Buffer.from(frame).toString('hex'))]);
-};
-
-/** Milliseconds since 1970 of a row with `frame.time_epoch`. */
-export const timeOf = (row: Row): number => {
-  const text = row['frame.time_epoch'] ?? '';
-  // tshark 4.4 and later write ISO 8601 where earlier ones wrote seconds.
-  return text.includes('T') ? Date.parse(text) : Number(text) * 1_000;
 };
 
 /** The display filter for frames by which `mac` answers or announces `ip`. */

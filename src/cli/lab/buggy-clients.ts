@@ -110,7 +110,7 @@ interface Rules {
 
 const RULES: Readonly<Record<Exclude<ClientBug, 'never-ages'>, Rules>> = {
   'ignores-gratuitous': { in: GRATUITOUS, out: [] },
-  'ignores-unsolicited': { in: [...IGNORE_REQUESTS, ...UNASKED], out: REMEMBER_QUESTIONS },
+  'ignores-unsolicited': { in: [...GRATUITOUS, ...IGNORE_REQUESTS, ...UNASKED], out: REMEMBER_QUESTIONS },
   'answers-unlearned': {
     in: [...GRATUITOUS, ...ALIAS_REQUESTS, ...UNASKED],
     out: [...REMEMBER_QUESTIONS, ...UNALIAS_ANSWERS],

@@ -171,6 +171,13 @@ export const analyse = async (
     });
 };
 
+/** Milliseconds since 1970 of a row with `frame.time_epoch`. */
+export const timeOf = (row: Row): number => {
+  const text = row['frame.time_epoch'] ?? '';
+  // tshark 4.4 and later write ISO 8601 where earlier ones wrote seconds.
+  return text.includes('T') ? Date.parse(text) : Number(text) * 1_000;
+};
+
 /** tshark's filter for each kind; 0 is "bad" in its checksum status. */
 const KIND_FILTERS: Readonly<Record<BadFrameKind, string>> = {
   malformed: '_ws.malformed || _ws.short || _ws.expert.group == 0x07000000',
