@@ -68,14 +68,14 @@ export const beginHandovers = (
 };
 
 /**
- * Somebody may be able to take now what had to stay. A move to one node that could not take it was refused, and the
- * operator knows: it must not happen later by itself (simulated: seed 21058, a move ten seconds after).
+ * Somebody may be able to take now what had to stay. A single IP's move to a node that could not take it was refused,
+ * and the operator knows: it must not happen later by itself (simulated: seed 21058, a move ten seconds after).
  */
 export const retryHandovers = (state: CoreState): void => {
   const assigned = assignments(state);
   for (const service of state.services.all.values()) {
     if (service.handover === null || service.handover.stays === null) continue;
-    if (service.handover.wanted !== null) continue;
+    if (service.handover.wanted !== null && !state.drained && state.stopping === null) continue;
     service.handover = { ...service.handover, tried: [], stays: null };
     nameSuccessor(state, service, assigned);
   }

@@ -258,7 +258,7 @@ export const claimOrder: CreateChecker = ({ world, answerers, intervalMs, holdMs
     // An older birth may be believed until the present one has been proven here.
     const isVoid = voices.get(node)?.get(present)?.hears.includes(listener) ?? false;
     const isReplayed = frame.ethernetSource !== world.node(frame.node).mac;
-    const isBelieved = isReplayed && frame.hears.includes(listener) && !isVoid;
+    const isBelieved = isReplayed && !isVoid;
     if (frame.instance === present || isBelieved) hearHello(node, frame);
   };
 

@@ -34,6 +34,11 @@ export const sticky: CreateChecker = ({ world, answerers, intervalMs, holdMs, re
     );
   };
 
+  const runningBeside = (name: string): string[] =>
+    [...world.nodes.values()]
+      .filter((node) => node.name !== name && node.isRunning())
+      .map((node) => node.name);
+
   /** A claim taken while hearing too few gives way to a strong one whose maker is heard again (design.md, Weak). */
   const isWeak = (name: string, ip: Ip): boolean =>
     world.nodes
@@ -49,6 +54,8 @@ export const sticky: CreateChecker = ({ world, answerers, intervalMs, holdMs, re
       if (!isAnswering) {
         if (others.length > 0 || !isUntouched(node) || isExcused(ip, node)) return;
         if (isWeak(node, ip)) return;
+        // Just connected again: it may have given way to a claim whose maker gave way at the same moment.
+        if (runningBeside(node).some((other) => !wereConnected(node, other))) return;
         return report(ip, `${node} stopped answering though nothing was done to it`);
       }
       for (const owner of others) {
