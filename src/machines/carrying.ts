@@ -5,6 +5,7 @@ import { holds } from './addresses.ts';
 import type { Question } from './carrier.ts';
 import type { Client } from './clients.ts';
 import type { Ip } from './frames.ts';
+import type { Instance } from './hello.ts';
 import { askToFollow } from './neighbor-frames.ts';
 import type { WireCommand, WireEvent, WireOutput } from './wire-facts.ts';
 import { isSending, macOf, type WireState } from './wire-state.ts';
@@ -16,7 +17,7 @@ const RESTATE_MS = 1_000;
 /** Only while the new owner is heard, and with its MAC in the payload only. */
 const ask = (state: WireState, questions: readonly Question[]): readonly WireOutput[] =>
   questions.flatMap(({ ip, interface: name, client }) => {
-    const owner = state.desks.get(name)?.ears.holderMac(ip) ?? null;
+    const owner = state.desks.get(name)?.ears.holderOf(ip)?.mac ?? null;
     const own = macOf(state, name);
     if (owner === null || own === null || !isSending(state)) return [];
     state.counters.carriedQuestions += 1;
@@ -60,15 +61,22 @@ export const hearCarried = (
 export const isKept = (state: WireState, at: number, ip: Ip, client: Client): boolean =>
   state.carrier.isKept(ip, at, client);
 
-const isKeptByOther = (state: WireState, ip: Ip): boolean => {
-  const answer = state.answers.get(ip);
-  return answer !== undefined && (state.desks.get(answer.interface)?.ears.isKept(ip) ?? false);
+/**
+ * The one from whom this node took the IP, while it keeps its clients. Only that one: who took an IP from a dead node,
+ * or from one that keeps nobody, must announce it, whoever else still keeps clients of an earlier move.
+ */
+const keeperOf = (state: WireState, ip: Ip): Instance | null => {
+  const name = state.answers.get(ip)?.interface;
+  const ears = name === undefined ? undefined : state.desks.get(name)?.ears;
+  const keeper = state.deferred.get(ip) ?? ears?.holderOf(ip)?.instance;
+  return keeper !== undefined && ears?.keeps(keeper, ip) === true ? keeper : null;
 };
 
 /** Announces an IP now, or when its former owner keeps its clients no longer. */
 export const announceOrDefer = (state: WireState, at: number, ip: Ip): void => {
-  if (isKeptByOther(state, ip)) {
-    state.deferred.add(ip);
+  const keeper = keeperOf(state, ip);
+  if (keeper !== null) {
+    state.deferred.set(ip, keeper);
     return;
   }
   state.deferred.delete(ip);
@@ -77,9 +85,9 @@ export const announceOrDefer = (state: WireState, at: number, ip: Ip): void => {
 };
 
 const announceDeferred = (state: WireState, at: number): void => {
-  for (const ip of [...state.deferred]) {
+  for (const ip of [...state.deferred.keys()]) {
     if (!state.answers.has(ip)) state.deferred.delete(ip);
-    else if (!isKeptByOther(state, ip)) announceOrDefer(state, at, ip);
+    else if (keeperOf(state, ip) === null) announceOrDefer(state, at, ip);
   }
 };
 

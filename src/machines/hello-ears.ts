@@ -78,10 +78,10 @@ export interface HelloEars {
   /** When each instance was last heard, logical milliseconds. */
   lastHeard(): Readonly<Record<Instance, number>>;
   isPeerMac(mac: Mac): boolean;
-  /** Does a peer keep clients of the IP for now? */
-  isKept(ip: Ip): boolean;
-  /** The MAC of the best claim that is heard for the IP; null: nobody's is. */
-  holderMac(ip: Ip): Mac | null;
+  /** Does this peer keep clients of the IP for now? */
+  keeps(instance: Instance, ip: Ip): boolean;
+  /** The maker of the best claim that is heard for the IP; null: nobody's is. */
+  holderOf(ip: Ip): { readonly instance: Instance; readonly mac: Mac } | null;
   forgetAll(): void;
 }
 
@@ -335,19 +335,16 @@ export const createHelloEars = (interfaceName: string): HelloEars => {
       for (const peer of peers.values()) if (peer.mac === mac) return true;
       return false;
     },
-    isKept: (ip) => {
-      for (const peer of peers.values()) if (peer.isProven && peer.kept.has(ip)) return true;
-      return false;
-    },
-    holderMac: (ip) => {
-      let best: { readonly claim: Claim; readonly mac: Mac } | null = null;
-      for (const { claims, node, mac, isHeard } of peers.values()) {
+    keeps: (instance, ip) => peers.get(instance)?.kept.has(ip) ?? false,
+    holderOf: (ip) => {
+      let best: { readonly claim: Claim; readonly mac: Mac; readonly instance: Instance } | null = null;
+      for (const { claims, node, mac, instance, isHeard } of peers.values()) {
         const held = claims.get(ip);
         if (held === undefined || !isHeard) continue;
         const claim = { ip, node, epoch: held.epoch, weak: held.weak };
-        if (best === null || isBetter(claim, best.claim)) best = { claim, mac };
+        if (best === null || isBetter(claim, best.claim)) best = { claim, mac, instance };
       }
-      return best?.mac ?? null;
+      return best;
     },
     forgetAll: () => {
       for (const peer of [...peers.values()]) forget(peer, false);

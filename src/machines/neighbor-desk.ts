@@ -54,12 +54,21 @@ const confirm = (state: WireState, at: number, ip: Ip, client: Ip): readonly Wir
   return afterMs === null ? NOTHING : [{ type: 'converged', afterMs }];
 };
 
+/** It answers a directed request, which a former owner may have sent on behalf of this node: a client of this one. */
+const learnAndConfirm = (state: WireState, at: number, ip: Ip, client: Client): readonly WireOutput[] => {
+  if (!state.answers.has(ip) || !isStation(client.mac) || state.ownMacs.has(client.mac)) return NOTHING;
+  const outputs = confirm(state, at, ip, client.ip);
+  state.clients.learn(ip, client, at, true);
+  return outputs;
+};
+
 const isStation = (mac: Mac): boolean => mac !== ZERO_MAC && !isGroupMac(mac);
 
 const hearArpReply = (state: WireState, at: number, name: string, arp: ArpFrame): readonly WireOutput[] => {
   const mac = macOf(state, name);
   // The answer to a directed request: its target is the service IP at this node's MAC.
-  return arp.tha === mac && arp.ethernetDestination === mac ? confirm(state, at, arp.tpa, arp.spa) : NOTHING;
+  if (arp.tha !== mac || arp.ethernetDestination !== mac) return NOTHING;
+  return learnAndConfirm(state, at, arp.tpa, { ip: arp.spa, mac: arp.sha });
 };
 
 /** A unicast request for what this node has given away: answered while a patient drain keeps its sender. */
@@ -149,7 +158,7 @@ const hearAdvertisement = (
   if (state.watched.has(na.target)) return hearRival(state, at, name, na.target, mac);
   // The answer to a directed solicitation, whose source was the service IP.
   if (!na.solicited || na.ethernetDestination !== macOf(state, name)) return NOTHING;
-  return confirm(state, at, na.destination, na.target);
+  return learnAndConfirm(state, at, na.destination, { ip: na.target, mac });
 };
 
 export const hearNeighbor = (

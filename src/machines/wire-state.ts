@@ -33,8 +33,8 @@ export interface WireState {
   readonly clients: Clients;
   /** Clients of IPs that drain here. */
   readonly carrier: Carrier;
-  /** IPs held here whose clients their former owner keeps: announced when it keeps them no longer. */
-  readonly deferred: Set<Ip>;
+  /** IPs held here whose clients their former owner keeps, and its instance: announced when it does so no longer. */
+  readonly deferred: Map<Ip, Instance>;
   readonly rivals: RivalReports;
   readonly counters: WireCounters;
   /** When to say again whose clients are kept. */
@@ -64,7 +64,7 @@ export const createWireState = (config: WireConfig, instance: Instance): WireSta
     probes: createAddressProbes(),
     clients: createClients(),
     carrier: createCarrier(),
-    deferred: new Set(),
+    deferred: new Map(),
     rivals: createRivalReports(),
     counters: {
       answers: {},
