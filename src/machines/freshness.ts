@@ -9,6 +9,12 @@ const LOW_32_BITS = 2 ** 32;
 /** What a hello repeats of a sequence: its low 32 bits. */
 export const echoOf = (sequence: number): number => sequence % LOW_32_BITS;
 
+/** Of two echoes that were fresh not long ago: does the first repeat a later hello? */
+export const isLaterEcho = (a: number, b: number): boolean => {
+  const ahead = echoOf(a - b + LOW_32_BITS);
+  return ahead > 0 && ahead < LOW_32_BITS / 2;
+};
+
 export interface Freshness {
   /** This node says hello now, with its present interval and hold time, milliseconds. */
   said(at: number, sequence: number, timing: { readonly intervalMs: number; readonly holdMs: number }): void;

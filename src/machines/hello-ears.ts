@@ -3,6 +3,7 @@
 import { addressKey, FIRST_KEY, LAST_KEY } from './address-key.ts';
 import { type Claim, isBetter, type NodeName } from './claims.ts';
 import type { Ip, Mac } from './frames.ts';
+import { isLaterEcho } from './freshness.ts';
 import type { HelloFrame, Instance, SaidClaim, Slice, WitnessedClaim } from './hello.ts';
 import type { Input, PeerClaim, PeerFact } from './inputs.ts';
 
@@ -32,6 +33,8 @@ interface Peer {
   intervalMs: number;
   holdMs: number;
   isProven: boolean;
+  /** The last echo of this node in its hellos: which of two births spoke later. */
+  lastEcho: number | null;
   /** Silent for LATE_INTERVALS, and said so. */
   isLate: boolean;
   /** Within its hold time. */
@@ -105,7 +108,7 @@ const isWhole = (ranges: readonly { readonly from: string; readonly to: string }
 
 export const createHelloEars = (interfaceName: string): HelloEars => {
   const peers = new Map<Instance, Peer>();
-  /** The last sequence of every instance, kept beyond its silence; an instance that was voided never returns. */
+  /** The last sequence of every instance, kept beyond its silence, and whether another birth has voided it. */
   const remembered = new Map<Instance, { sequence: number; isVoid: boolean }>();
   let version = 0;
 
@@ -201,7 +204,21 @@ export const createHelloEars = (interfaceName: string): HelloEars => {
     news.push({ type: 'peer.whole', interface: interfaceName, node: peer.node, instance: peer.instance });
   };
 
-  /** A proven new instance voids the old one of the same node, which never returns. */
+  /**
+   * A voided birth that heard this node later than the one that voided it is the living one: what voided it was
+   * played again. (Simulated: seed 50078, a node that was never believed again.)
+   */
+  const isLaterBirth = (node: NodeName, echo: number | undefined, at: number): boolean => {
+    if (echo === undefined) return false;
+    for (const other of peers.values()) {
+      if (other.node !== node || !other.isProven) continue;
+      if (at < other.lastAt + LATE_INTERVALS * other.intervalMs) return false;
+      if (other.lastEcho !== null && !isLaterEcho(echo, other.lastEcho)) return false;
+    }
+    return true;
+  };
+
+  /** A proven new instance voids the old one of the same node. */
   const voidOlder = (peer: Peer): void => {
     for (const other of [...peers.values()]) {
       if (other.node === peer.node && other !== peer) forget(other, true);
@@ -235,6 +252,7 @@ export const createHelloEars = (interfaceName: string): HelloEars => {
       intervalMs: hello.intervalMs,
       holdMs: hello.holdMs,
       isProven: false,
+      lastEcho: null,
       isLate: false,
       isHeard: false,
       said: '',
@@ -252,15 +270,17 @@ export const createHelloEars = (interfaceName: string): HelloEars => {
     hear: (at, hello, own, news) => {
       if (hello.instance === own.instance) return 'own';
       const past = remembered.get(hello.instance);
-      if (past?.isVoid) return 'void-instance';
       const known = peers.get(hello.instance);
       const lastSequence = known?.sequence ?? past?.sequence ?? 0;
       if (hello.sequence <= lastSequence) return 'replayed';
       const listed = hello.hears.indexOf(own.instance);
-      if (listed >= 0 && !own.isFresh(at, hello.echoes[listed])) return 'stale';
+      const echo = hello.echoes[listed];
+      if (listed >= 0 && !own.isFresh(at, echo)) return 'stale';
+      if (past?.isVoid && !isLaterBirth(hello.node, echo, at)) return 'void-instance';
       if (known === undefined && peers.size >= MAX_PEERS && !makeRoom()) return 'too-many-peers';
       const peer = known ?? meet(hello);
       peer.sequence = hello.sequence;
+      if (echo !== undefined) peer.lastEcho = echo;
       peer.lastAt = at;
       peer.mac = hello.ethernetSource;
       peer.intervalMs = hello.intervalMs;

@@ -107,6 +107,8 @@ export const createWorld = (options: WorldOptions): World => {
   const toldAt = new Map<string, number>();
   /** The newest instance of each node. */
   const births = new Map<string, string>();
+  /** `listener's birth speaker's birth`, where a hello of the second listed the first and arrived. */
+  const believed = new Set<string>();
   let lateHelloAt = Number.NEGATIVE_INFINITY;
   const leaving = new Set<string>();
   const stopping = new Set<string>();
@@ -169,6 +171,8 @@ export const createWorld = (options: WorldOptions): World => {
           each('onEffects', name, effects, agoMs);
         },
         onFrame: (frame) => {
+          const mine = births.get(name) ?? '';
+          if (frame.kind === 'hello' && frame.hears.includes(mine)) believed.add(`${mine} ${frame.instance}`);
           for (const observer of heardBy) observer.onHeard?.(name, frame);
         },
         onQueued: (frame) => each('onQueued', name, frame),
@@ -335,13 +339,15 @@ export const createWorld = (options: WorldOptions): World => {
     note: say,
     injectForeign: (frame, ageMs) => {
       if (frame.kind === 'hello') {
-        // Held back for a moment only, or not speaking of its listener: that is late, not false. All else must do
-        // nothing at all (docs/protocol.md, Fresh).
+        // Held back for a moment only, or of a birth that its listener once believed and not listing it: that is late,
+        // not false. All else must do nothing at all (docs/protocol.md, Fresh).
         const present = [...births.values()];
         const windowMs = profile.deadAfterMs + FRESH_INTERVALS * profile.intervalMs;
         const isKnown = [frame.instance, ...frame.hears].some((instance) => present.includes(instance));
-        const speaksOfAll = present.every((one) => one === frame.instance || frame.hears.includes(one));
-        if (isKnown && (ageMs <= windowMs || !speaksOfAll)) {
+        const isUndated = present.some(
+          (listener) => believed.has(`${listener} ${frame.instance}`) && !frame.hears.includes(listener),
+        );
+        if ((isKnown && ageMs <= windowMs) || isUndated) {
           health.disturb();
           lateHelloAt = queue.now();
         }

@@ -19,6 +19,8 @@ export const weakClaims: CreateChecker = ({ world, holdMs, report }) => {
 
   const hear = (node: string, frame: WireFrame): void => {
     if (frame.kind !== 'hello' || frame.node === node) return;
+    // Its watchdog has fired: the wire step takes nothing in.
+    if (world.node(node).sinceLifeMs() >= world.profile.watchdogMs) return;
     const table = ears.get(node) ?? new Map();
     ears.set(node, table);
     const isKnown =
