@@ -7,6 +7,8 @@ import type { CreateChecker } from './checker.ts';
 
 /** The wire thread and the main thread may be late with the news that a peer fell silent. */
 const LATENESS_MS = 40;
+/** A command is on its way to the wire thread for a moment. */
+const OBEYED_MS = 5;
 /** Enough to hold one of each peer's. */
 const MAX_QUEUED = 64;
 
@@ -19,8 +21,6 @@ export const weakClaims: CreateChecker = ({ world, holdMs, report }) => {
 
   const hear = (node: string, frame: WireFrame): void => {
     if (frame.kind !== 'hello' || frame.node === node) return;
-    // Its watchdog has fired: the wire step takes nothing in.
-    if (world.node(node).sinceLifeMs() >= world.profile.watchdogMs) return;
     const table = ears.get(node) ?? new Map();
     ears.set(node, table);
     const isKnown =
@@ -81,7 +81,11 @@ export const weakClaims: CreateChecker = ({ world, holdMs, report }) => {
         const why = mustBeWeak.get(`${node} ${effect.ip}`);
         mustBeWeak.delete(`${node} ${effect.ip}`);
         if (why === undefined || effect.weak) continue;
-        report(effect.ip, `${node} claims it strongly, though ${why} when it took it`);
+        // A wire step that its watchdog has shut obeys nothing: only what is answered for is claimed.
+        world.queue.after(OBEYED_MS, () => {
+          if (!world.node(node).isAnswering(effect.ip)) return;
+          report(effect.ip, `${node} claims it strongly, though ${why} when it took it`);
+        });
       }
     },
   };
