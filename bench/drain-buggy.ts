@@ -1,7 +1,6 @@
 // Clients that do not follow as they should, under a prompt drain: how long each was carried by the former owner (or
 // left in the dark), and by what it was moved in the end. The judges are the client's kernel, a capture at its port
 // and the former owner's log.
-import { readFileSync } from 'node:fs';
 import { isIPv6 } from 'node:net';
 import { CLIENT_BUGS, type ClientBug, giveBug } from '../src/cli/lab/buggy-clients.ts';
 import { analyse, type Capture, type Row, startCapture, timeOf } from '../src/cli/lab/capture.ts';
@@ -12,6 +11,7 @@ import { createStage, LAB_SERVICE_IPS, type Stage } from '../src/cli/lab/stage.t
 import { type StreamResult, type Streams, startStreams } from '../src/cli/lab/streams.ts';
 import { serveEcho } from './drain-load.ts';
 import { drainNode, drainYaml, settledStage, windowMs } from './drain-movers.ts';
+import { told, transitionsSince } from './node-log.ts';
 
 export type Kind = ClientBug | 'healthy';
 export const KINDS: readonly Kind[] = ['healthy', ...CLIENT_BUGS];
@@ -36,6 +36,8 @@ export interface BuggyLine {
   readonly failed: number;
   /** The most that the draining node's status said; null where it does not say it. */
   readonly staleMost: number | null;
+  /** What the nodes did, where even a healthy client lost something; else nothing. */
+  readonly account: readonly string[];
 }
 
 const DATAGRAM_EVERY_MS = 20;
@@ -45,6 +47,8 @@ const WARM_UP_MS = 500;
 const AGEING_S = 60;
 const LEAST_AGEING_MS = 15_000;
 const AFTERMATH_MS = 500;
+/** What the account of a loss goes back. */
+const BEFORE_MS = 2_000;
 /** The kernel's defaults, before scaling. */
 const REACHABLE_MS = 30_000;
 const DELAY_S = 5;
@@ -60,6 +64,7 @@ const scaledAgeing = async (client: Host, scale: number): Promise<void> => {
 };
 
 export interface BuggyStage {
+  readonly anyHost: Host;
   play(traffic: Traffic): Promise<readonly BuggyLine[]>;
   dispose(): Promise<void>;
 }
@@ -97,18 +102,11 @@ const heeds = (kind: Kind, news: string): boolean => {
   return true;
 };
 
-/** When the former owner stopped carrying `ip`: milliseconds since 1970, from its log; infinite: not yet. */
-const carriedUntil = (owner: LabNode, ip: string, since: number): number => {
-  type Line = Readonly<{ time?: string; ip?: string; from?: string; to?: string }>;
-  const ends = readFileSync(owner.logFile, 'utf8')
-    .split('\n')
-    .filter((text) => text.startsWith('{') && text.includes(ip))
-    .map((text) => JSON.parse(text) as Line)
-    .filter((line) => line.ip === ip && line.from === 'draining' && line.to === 'unowned')
-    .map(({ time }) => Date.parse(time ?? ''))
-    .filter((at) => at >= since);
-  return ends[0] ?? Number.POSITIVE_INFINITY;
-};
+/** When the former owner stopped carrying `ip`: milliseconds since 1970; infinite: not yet. */
+const carriedUntil = (owner: LabNode, ip: string, since: number): number =>
+  transitionsSince([owner], since).find(
+    (change) => change.ip === ip && change.from === 'draining' && change.to === 'unowned',
+  )?.at ?? Number.POSITIVE_INFINITY;
 
 interface Move {
   readonly stage: Stage;
@@ -146,6 +144,10 @@ const causeOf = async (move: Move, client: Watched, ip: string, movedMs: number)
   if (first !== 'answer') return first;
   return at > carriedUntil(formerOwner, ip, began) ? "the window's end" : 'its own ageing';
 };
+
+/** A healthy client loses nothing in a planned move: if it did, the nodes' own account belongs beside it. */
+const accountOf = ({ stage, began }: Move, { kind }: Watched, lost: number): readonly string[] =>
+  kind === 'healthy' && lost > 0 ? told(stage.nodes, began - BEFORE_MS) : [];
 
 const startWatched = async (stage: Stage, kind: Kind, host: Host, traffic: Traffic): Promise<Watched> => {
   // It learns the way anew: some kinds would not have followed the last move.
@@ -214,6 +216,7 @@ const linesOf = async (
       reset,
       failed,
       staleMost: move.staleMost.get(target) ?? null,
+      account: accountOf(move, client, datagrams?.lost ?? 0),
     });
   }
   return lines;
@@ -268,5 +271,9 @@ export const createBuggyStage = async (scale: number): Promise<BuggyStage> => {
     await scaledAgeing(host, scale);
     if (kind !== 'healthy') await giveBug(host, kind, LAB_SERVICE_IPS);
   }
-  return { play: (traffic) => playBuggy(stage, scale, traffic), dispose: stage.dispose };
+  return {
+    anyHost: stage.client,
+    play: (traffic) => playBuggy(stage, scale, traffic),
+    dispose: stage.dispose,
+  };
 };

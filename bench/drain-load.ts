@@ -15,6 +15,8 @@ export interface Mover {
   ready(): Promise<void>;
   /** Resolves when the former owner carries nothing any more, or at once where nobody carries. */
   move(): Promise<void>;
+  /** What the nodes did since a time (milliseconds since 1970), in words; without it nobody knows. */
+  account?(since: number): readonly string[];
   /** Everything as before, or ready for the next move. */
   restore(): Promise<void>;
   dispose(): Promise<void>;
@@ -43,6 +45,8 @@ export interface DrainLine {
   readonly overMs: number;
   /** The prober's own worst delay: a gap is only as certain as this is small. */
   readonly lateMs: number;
+  /** What the nodes did, where pings were lost. */
+  readonly account: readonly string[];
 }
 
 /** In seconds before scaling: three are idle all their life, one pauses for longer than drain.quiet (10 s). */
@@ -62,7 +66,7 @@ const BUSY_EVERY_MS = 50;
 const DATAGRAM_EVERY_MS = 10;
 const PROBE_EVERY_MS = 2;
 /** Before the move, so that there is a before; and after all is over. */
-const WARM_UP_MS = 300;
+const WARM_UP_MS = 100;
 const AFTERMATH_MS = 300;
 /** A connection that nobody answers any more fails after 10 s of silence. */
 const LATEST_END_MS = 15_000;
@@ -98,7 +102,12 @@ const startClient = async (host: Host, scale: number): Promise<Client> => {
   };
 };
 
-const toLine = (host: Host, ping: ProbeResult, stream: StreamResult, overMs: number): DrainLine => ({
+const toLine = (
+  host: Host,
+  ping: ProbeResult,
+  stream: StreamResult,
+  overMs: number,
+): Omit<DrainLine, 'account'> => ({
   family: isIPv6(ping.target) ? 'ipv6' : 'ipv4',
   client: host.name,
   sent: ping.sent,
@@ -125,7 +134,7 @@ export const playMove = async (mover: Mover, scale: number): Promise<readonly Dr
   await mover.ready();
   const clients = await Promise.all(mover.clients.map((host) => startClient(host, scale)));
   await sleep(WARM_UP_MS);
-  const began = performance.now();
+  const [began, beganAt] = [performance.now(), Date.now()];
   let failure: unknown = null;
   let overMs = Number.NaN;
   try {
@@ -141,6 +150,9 @@ export const playMove = async (mover: Mover, scale: number): Promise<readonly Dr
   await mover.restore();
   if (failure !== null) throw failure;
   return accounts.flatMap(({ host, pings, streams }) =>
-    pings.map((ping, index) => toLine(host, ping, streams[index] as StreamResult, overMs)),
+    pings.map((ping, index) => ({
+      ...toLine(host, ping, streams[index] as StreamResult, overMs),
+      account: ping.lost > 0 ? (mover.account?.(beganAt) ?? []) : [],
+    })),
   );
 };

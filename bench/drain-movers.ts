@@ -4,6 +4,7 @@ import type { Host } from '../src/cli/lab/segment.ts';
 import { createStage, type Stage } from '../src/cli/lab/stage.ts';
 import { type Mover, RefusedError, serveEcho } from './drain-load.ts';
 import { createKeepalivedStage } from './keepalived.ts';
+import { told } from './node-log.ts';
 import { createPlainHosts, type Way } from './plain-hosts.ts';
 
 /** The defaults of the configuration, before scaling. */
@@ -58,6 +59,7 @@ export const holdfastMover =
         await drainNode(owner, style === 'patient' ? ['--patient'] : []);
         await carriesNothing(owner, scale);
       },
+      account: (since) => told(stage.nodes, since),
       restore: async () => {
         await owner?.command('undrain');
       },

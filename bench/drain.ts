@@ -4,6 +4,8 @@
 //   --scale: of all times that a move takes (connections of 5–60 s, drain.window 2 min, drain.quiet 10 s, ageing)
 import { parseArgs } from 'node:util';
 import { enclose } from '../src/cli/lab/enclosure.ts';
+import type { Host } from '../src/cli/lab/host.ts';
+import { crowdedNote, refusedNeighbours } from '../src/cli/lab/neighbour-tables.ts';
 import { missingTools } from '../src/cli/lab/tools.ts';
 import { type BuggyLine, createBuggyStage, KINDS, TRAFFIC } from './drain-buggy.ts';
 import { type DrainLine, type Mover, playMove, RefusedError } from './drain-load.ts';
@@ -44,32 +46,55 @@ const say = (line: string): void => {
 const summary = ({ family, client, lost, gapMs, reset, failed, datagramsLost }: DrainLine): string =>
   `${client} ${family}: ${lost} pings and ${datagramsLost} datagrams lost, gap ${gapMs} ms, ${reset} of 10 reset, ${failed} failed`;
 
-/** Every run of one system; stops at a refusal, goes on after a failed run. */
-const measure = async (words: string, create: System['create']): Promise<readonly DrainLine[]> => {
-  const found: DrainLine[] = [];
-  const mover = await create(scale);
-  try {
-    for (let run = 1; run <= runs; run += 1) {
-      try {
-        const lines = await playMove(mover, scale);
-        for (const line of lines) {
-          say(`${words} ${run}: ${summary(line)}`);
-          if (values.json) process.stdout.write(`${JSON.stringify({ system: words, ...line })}\n`);
-        }
-        found.push(...lines);
-      } catch (error) {
-        if (error instanceof RefusedError) {
-          say(`${words} is SKIPPED: ${error.message}`);
-          break;
-        }
-        say(`${words} ${run}: FAILED: ${(error as Error).message}`);
-        process.exitCode = 1;
+/** A run that the machine disturbed is played again so often in a row, then given up. */
+const MAX_DISTURBED = 3;
+
+/**
+ * Plays `runs` times; ends at a refusal, goes on after a failed run, and plays again what the machine itself has
+ * disturbed: another lab on it had filled the kernel's neighbour tables.
+ */
+const playRuns = async <T>(
+  words: string,
+  anyHost: Pick<Host, 'exec'>,
+  play: () => Promise<readonly T[]>,
+  report: (run: number, line: T) => string,
+): Promise<readonly T[]> => {
+  const found: T[] = [];
+  let disturbed = 0;
+  for (let run = 1; run <= runs && disturbed < MAX_DISTURBED; ) {
+    try {
+      const before = await refusedNeighbours(anyHost);
+      const lines = await play();
+      const crowded = crowdedNote(before, await refusedNeighbours(anyHost));
+      for (const line of lines) say(report(run, line));
+      if (crowded !== null) say(`${words} ${run} is DISCARDED: ${crowded}`);
+      disturbed = crowded === null ? 0 : disturbed + 1;
+      if (crowded !== null) continue;
+      if (values.json)
+        for (const line of lines) process.stdout.write(`${JSON.stringify({ system: words, ...line })}\n`);
+      found.push(...lines);
+    } catch (error) {
+      if (error instanceof RefusedError) {
+        say(`${words} is SKIPPED: ${error.message}`);
+        break;
       }
+      say(`${words} ${run}: FAILED: ${(error as Error).message}`);
+      process.exitCode = 1;
     }
+    run += 1;
+  }
+  return found;
+};
+
+const measure = async (words: string, create: System['create']): Promise<readonly DrainLine[]> => {
+  const mover = await create(scale);
+  const report = (run: number, line: DrainLine): string =>
+    [`${words} ${run}: ${summary(line)}`, ...line.account].join('\n');
+  try {
+    return await playRuns(words, mover.clients[0] as Host, () => playMove(mover, scale), report);
   } finally {
     await mover.dispose();
   }
-  return found;
 };
 
 const number = (value: number): string => (Number.isFinite(value) ? value.toFixed(0) : 'never');
@@ -156,26 +181,17 @@ const measureBuggy = async (): Promise<readonly BuggyLine[]> => {
   const stage = await createBuggyStage(scale);
   try {
     for (const traffic of TRAFFIC) {
-      for (let run = 1; run <= runs; run += 1) {
-        try {
-          const lines = await stage.play(traffic);
-          for (const line of lines) {
-            say(
-              `${line.kind}, ${traffic} ${run}: ${line.family} moved after ${seconds(line.movedMs)} s by ${line.by}`,
-            );
-            if (values.json) process.stdout.write(`${JSON.stringify({ system: 'buggy', ...line })}\n`);
-          }
-          found.push(...lines);
-        } catch (error) {
-          say(`${BUGGY}, ${traffic} ${run}: FAILED: ${(error as Error).message}`);
-          process.exitCode = 1;
-        }
-      }
+      const report = (run: number, { kind, family, movedMs, by, account }: BuggyLine): string =>
+        [`${kind}, ${traffic} ${run}: ${family} moved after ${seconds(movedMs)} s by ${by}`, ...account].join(
+          '\n',
+        );
+      const words = `${BUGGY}, ${traffic}`;
+      found.push(...(await playRuns(words, stage.anyHost, () => stage.play(traffic), report)));
     }
+    return found;
   } finally {
     await stage.dispose();
   }
-  return found;
 };
 
 const assertNumbers = (): void => {

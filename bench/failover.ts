@@ -4,7 +4,7 @@
 import { parseArgs } from 'node:util';
 import { SCENARIOS } from '../src/cli/commands/lab.ts';
 import { enclose } from '../src/cli/lab/enclosure.ts';
-import { type Scenario, type ScenarioLine, stageOptionsFor } from '../src/cli/lab/scenario.ts';
+import { playOn, type Scenario, type ScenarioLine, stageOptionsFor } from '../src/cli/lab/scenario.ts';
 import { createStage, DEFAULT_PROFILE, type Profile, type Stage } from '../src/cli/lab/stage.ts';
 import { missingTools } from '../src/cli/lab/tools.ts';
 import { createKeepalivedStage, type Harm } from './keepalived.ts';
@@ -61,7 +61,7 @@ const playAll = async (
   found: ScenarioLine[],
 ): Promise<void> => {
   for (let run = 1; run <= runs; run += 1) {
-    const lines = await scenario.play(stage, () => {});
+    const lines = await playOn(stage, scenario, () => {});
     report(what, run, lines);
     found.push(...lines);
   }

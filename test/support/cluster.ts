@@ -10,6 +10,7 @@ import { type Holding, holdings as holdingsOf } from '../../src/cli/lab/holdings
 
 import type { LabNode } from '../../src/cli/lab/lab-node.ts';
 import {
+  playOn,
   type Scenario,
   type ScenarioLine,
   SHORT_DRAIN,
@@ -43,7 +44,7 @@ export const playOften = async (
   context.after(() => stage.dispose());
   const lines: ScenarioLine[] = [];
   for (let i = 0; i < times; i += 1) {
-    const played = await scenario.play(stage, () => {});
+    const played = await playOn(stage, scenario, () => {});
     for (const line of played) context.diagnostic(JSON.stringify(line));
     lines.push(...played);
   }

@@ -3,7 +3,8 @@ import assert from 'node:assert/strict';
 import { existsSync, readdirSync } from 'node:fs';
 import { test } from 'node:test';
 import { nftTable } from '../../src/cli/lab/drop-rules.ts';
-import { createSegment, type HostSpec } from '../../src/cli/lab/segment.ts';
+import { crowdedNote, refusedNeighbours } from '../../src/cli/lab/neighbour-tables.ts';
+import { createSegment, type Host, type HostSpec } from '../../src/cli/lab/segment.ts';
 import { missingTools } from '../../src/cli/lab/tools.ts';
 import { segmentFor, wireTest, within } from '../support/lab.ts';
 
@@ -171,6 +172,15 @@ wireTest('exec fails with what the program said', [], async (context) => {
   const segment = await segmentFor(context, { hosts: [client('c1')] });
   const failing = segment.hosts.get('c1')?.exec('sh', ['-c', 'echo the reason >&2; exit 7']);
   await assert.rejects(failing as Promise<string>, { name: 'ToolError', code: 7, stderr: 'the reason\n' });
+});
+
+wireTest('full neighbour tables of the machine are seen from any host, and said', [], async (context) => {
+  const segment = await segmentFor(context, { hosts: [client('c1')] });
+  const refused = await refusedNeighbours(segment.hosts.get('c1') as Host);
+  assert(Number.isInteger(refused) && refused >= 0);
+  assert(refused <= (await refusedNeighbours(segment.switch)), 'one count for all namespaces');
+  assert.equal(crowdedNote(3, 3), null);
+  assert.match(crowdedNote(3, 5) ?? '', /2 entries refused/);
 });
 
 test('a missing tool is named with its Debian package', () => {

@@ -1,6 +1,7 @@
 // A scenario of the lab: something happens to the nodes while clients probe, and a promise is kept or not. A
 // scenario leaves the stage as it found it (every daemon running, every port up, nobody drained), so that the
 // benchmark can play it many times over.
+import { crowdedNote, refusedNeighbours } from './neighbour-tables.ts';
 import { type ProbeResult, startProbe } from './prober.ts';
 import type { Host } from './segment.ts';
 import { createStage, LAB_SERVICE_IPS, type Profile, type Stage, type StageOptions } from './stage.ts';
@@ -116,6 +117,22 @@ export const stageOptionsFor = (
   };
 };
 
+/** Plays on a stage; what kept clients from the nodes without anybody's fault stands in the note. */
+export const playOn = async (
+  stage: Stage,
+  { play }: Scenario,
+  say: Say,
+): Promise<readonly ScenarioLine[]> => {
+  const before = await refusedNeighbours(stage.client);
+  const lines = await play(stage, say);
+  const crowded = crowdedNote(before, await refusedNeighbours(stage.client));
+  if (crowded === null) return lines;
+  return lines.map((line) => ({
+    ...line,
+    note: line.note === undefined ? crowded : `${line.note}; ${crowded}`,
+  }));
+};
+
 /** Builds the stage, plays one scenario on it, and replays every journal: one that differs breaks the promise. */
 export const runScenario = async (
   scenario: Scenario,
@@ -123,7 +140,7 @@ export const runScenario = async (
 ): Promise<readonly ScenarioLine[]> => {
   const stage = await createStage(stageOptionsFor(scenario, { nodes, profile }));
   try {
-    const lines = await scenario.play(stage, say);
+    const lines = await playOn(stage, scenario, say);
     const difference = await stage.replayed();
     if (difference === null) {
       say(`the journals of ${stage.nodes.length} nodes replay identically`);

@@ -100,6 +100,8 @@ const createNodes = (segment: Segment, names: readonly string[], options: StageO
   names.map((name) => createLabNode(segment, segment.hosts.get(name) as Host, nodeOptions(options)));
 
 const gather = async (stage: Stage): Promise<LabNode> => {
+  // A node that has just started, or still drains, may not be able to take: a move is asked for only once.
+  await stage.settled();
   const owners = await stage.owners();
   const [[, target] = []] = owners;
   if (target === undefined) throw new Error('there is no service IP to gather');
