@@ -11,6 +11,8 @@ import { successorsFor } from './succession.ts';
 
 /** After so many intervals without the successor's claim another one is named. */
 export const INTERVALS_PER_SUCCESSOR = 8;
+/** What a drained node could not give is offered again after this: a successor may have been busy for a moment. */
+const OFFER_AGAIN_MS = 2_000;
 /** All nodes stopped together end within 15 s (contract.md); this leaves time for the process itself. */
 export const STOP_WITHIN_MS = 12_000;
 
@@ -42,6 +44,8 @@ const nameSuccessor = (state: CoreState, service: Service, assigned: Map<NodeNam
       stays: handover.wanted === null ? stays : `${who} cannot take it`,
     };
     state.emit({ type: 'yield', ip, interface: name, successor: null, patient: false });
+    if (state.drained)
+      state.timers.set(`handover ${ip}`, state.clock + OFFER_AGAIN_MS, { kind: 'handover', ip });
     return;
   }
   service.handover = { ...handover, to, stays: null };
@@ -81,11 +85,12 @@ export const retryHandovers = (state: CoreState): void => {
   }
 };
 
-/** The named successor has not claimed in time: another one, and the IP stays here meanwhile. */
+/** The named successor has not claimed in time: another one, or all of them again; the IP stays here meanwhile. */
 export const handoverDue = (state: CoreState, service: Service): void => {
   const { handover } = service;
-  if (handover === null || handover.to === null) return;
-  service.handover = { ...handover, to: null, tried: [...handover.tried, handover.to] };
+  if (handover === null) return;
+  const tried = handover.to === null ? [] : [...handover.tried, handover.to];
+  service.handover = { ...handover, to: null, tried };
   nameSuccessor(state, service, assignments(state));
   progressStop(state);
 };

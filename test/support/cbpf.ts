@@ -41,6 +41,8 @@ export const runFilter = (program: Uint8Array, frame: Uint8Array, facts: FrameFa
       else accumulator = width === 2 ? packet.getUint16(k) : packet.getUint8(k);
     } else if (code === 0x54) {
       accumulator = (accumulator & k) >>> 0;
+    } else if (code === 0x05) {
+      at += 8 * k;
     } else if (code === 0x15) {
       at += 8 * view.getUint8(accumulator === k ? at + 2 : at + 3);
     } else if (code === 0x06) {

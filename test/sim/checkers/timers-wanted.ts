@@ -30,7 +30,7 @@ const isWanted = ({ payload }: Timer, service: Kept | undefined): boolean => {
     case 'machine':
       return path.startsWith(MACHINE_STATES[payload.event.type] ?? '?');
     case 'handover':
-      return path.startsWith('leader') && service.handover !== null && service.handover.to !== null;
+      return path.startsWith('leader') && service.handover !== null;
     case 'reconsider':
       // While a rival that hears nobody announces the IP, its holder announces against it again and again.
       if (path.startsWith('leader')) return service.rivalDeafSince !== null || service.reassertAt > 0;
