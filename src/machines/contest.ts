@@ -222,6 +222,9 @@ const defendLead = (state: CoreState, service: Service, segment: Segment, rival:
   send(state, service, { type: 'OUTBID', patient: isPlanned && service.handover?.patient === true }, because);
 };
 
+const isTakingOver = (state: CoreState, { snapshot }: Service, rival: PeerClaim): boolean =>
+  rival.successor === myName(state) && snapshot.context.epoch > rival.epoch;
+
 const followRules = (state: CoreState, service: Service, segment: Segment): void => {
   const rival = segment.register.best(service.ip, segment.standing, myName(state));
   if (rival !== null) {
@@ -237,9 +240,10 @@ const followRules = (state: CoreState, service: Service, segment: Segment): void
       service.unheldSince = null;
       return defendLead(state, service, segment, rival);
     case 'candidate':
-      if (rival === null || rival.successor === myName(state)) return;
+      // One that is named takes with the next epoch; what it was probing for bears an older one.
+      if (rival === null || isTakingOver(state, service, rival)) return;
       send(state, service, { type: 'OUTBID' }, { cause: 'outbid', reason: `${rival.node} holds it` });
-      return;
+      return followHolder(state, service, segment, rival);
     default:
       if (rival === null) considerTaking(state, service, segment);
       else followHolder(state, service, segment, rival);
