@@ -44,8 +44,9 @@ const nameSuccessor = (state: CoreState, service: Service, assigned: Map<NodeNam
       stays: handover.wanted === null ? stays : `${who} cannot take it`,
     };
     state.emit({ type: 'yield', ip, interface: name, successor: null, patient: false });
-    if (state.drained)
-      state.timers.set(`handover ${ip}`, state.clock + OFFER_AGAIN_MS, { kind: 'handover', ip });
+    // Nobody able at all: the news that somebody is brings the next offer.
+    if (!state.drained || handover.tried.length === 0) return;
+    state.timers.set(`handover ${ip}`, state.clock + OFFER_AGAIN_MS, { kind: 'handover', ip });
     return;
   }
   service.handover = { ...handover, to, stays: null };
