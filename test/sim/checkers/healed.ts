@@ -1,7 +1,8 @@
 // In the healed phase every IP has exactly one answerer, which its core calls leader and whose kernel takes the
 // packets; every client's cache, used or not, points to it; and at the end every client reaches every IP.
 // Not judged by its cache: a client that ignores announcements, and one that was for a time in a half of the
-// switch without a running node: nobody appears from there, so nobody is told, and it recovers as its entry ages.
+// switch without a running node, or out of a node's reach: nobody appears from there, so nobody is told again, and
+// it recovers as its entry ages.
 import type { Ip } from '../../../src/machines/frames.ts';
 import type { Client } from '../client.ts';
 import type { CreateChecker } from './checker.ts';
@@ -80,7 +81,13 @@ export const healed: CreateChecker = ({ world, answerers, report }) => {
         const isServed = [...world.nodes.values()].some(
           (node) => node.isRunning() && world.port(node.name).half === half,
         );
-        if (!isServed) wasAlone.add(client.name);
+        const port = world.port(client.name);
+        const isCutOff = [...world.nodes.values()].some(({ name }) => {
+          const from = world.port(name);
+          const isPlain = from.up && !from.isMute && from.half === half;
+          return isPlain && !world.segment.reaches(from, port);
+        });
+        if (!isServed || isCutOff) wasAlone.add(client.name);
       }
     },
     onTold: (_node, input) => {

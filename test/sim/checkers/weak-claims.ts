@@ -47,10 +47,11 @@ export const weakClaims: CreateChecker = ({ world, holdMs, report }) => {
     readQueued();
     const peers = [...(ears.get(node)?.values() ?? [])];
     const heard = peers.filter((peer) => peer.at > at - holdMs - LATENESS_MS).length;
-    // Its timers run late after a pause: what it took it took at an earlier time, by what it knew then.
+    // Its timers run late after a pause or while its main thread is busy: what it took it took at an earlier time, by what it knew then.
+    const { up, isDeaf, isMute } = world.port(node);
     const fitSince = world.health.fitSince(node);
-    const justFit = fitSince !== null && world.queue.now() - fitSince < LATENESS_MS;
-    if (justFit) return void mustBeWeak.delete(`${node} ${ip}`);
+    const wasBusy = fitSince === null ? up && !isDeaf && !isMute : world.queue.now() - fitSince < LATENESS_MS;
+    if (wasBusy) return void mustBeWeak.delete(`${node} ${ip}`);
     const known = peers.filter(({ isKnown, isLeaving }) => isKnown && !isLeaving).length;
     if (heard > 0 && heard * 2 >= known) return void mustBeWeak.delete(`${node} ${ip}`);
     mustBeWeak.set(`${node} ${ip}`, `it heard ${heard} of ${known} known peers`);
