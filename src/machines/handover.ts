@@ -150,6 +150,7 @@ export const stop = (state: CoreState, reason: string): void => {
 };
 
 const release = (state: CoreState, service: Service): void => {
+  state.timers.cancel(`reconsider ${service.ip}`);
   const because = { cause: 'stopping', reason: state.stopping ?? '' } as const;
   send(state, service, { type: 'WITHDRAW' }, because);
 };
