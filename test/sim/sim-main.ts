@@ -94,6 +94,8 @@ export const createSimMain = (options: SimMainOptions): SimMain => {
     }
     const batch = takeBatch();
     noticeHang();
+    // Whoever performs something posts, and whoever posts lives (src/io/wire/wire.ts).
+    lastSignAt = clock.now();
     if (batch.some(({ input }) => input.type === 'wire.reborn')) heldBackUntil = 0;
     if (batch.length > 0) stepBatch(batch);
     for (const run of whenFree.splice(0)) run();
