@@ -270,13 +270,14 @@ export const createHelloEars = (interfaceName: string): HelloEars => {
     hear: (at, hello, own, news) => {
       if (hello.instance === own.instance) return 'own';
       const past = remembered.get(hello.instance);
+      const listed = hello.hears.indexOf(own.instance);
+      const echo = hello.echoes[listed];
+      const isFresh = listed >= 0 && own.isFresh(at, echo);
+      if (past?.isVoid && !(isFresh && isLaterBirth(hello.node, echo, at))) return 'void-instance';
       const known = peers.get(hello.instance);
       const lastSequence = known?.sequence ?? past?.sequence ?? 0;
       if (hello.sequence <= lastSequence) return 'replayed';
-      const listed = hello.hears.indexOf(own.instance);
-      const echo = hello.echoes[listed];
-      if (listed >= 0 && !own.isFresh(at, echo)) return 'stale';
-      if (past?.isVoid && !isLaterBirth(hello.node, echo, at)) return 'void-instance';
+      if (listed >= 0 && !isFresh) return 'stale';
       if (known === undefined && peers.size >= MAX_PEERS && !makeRoom()) return 'too-many-peers';
       const peer = known ?? meet(hello);
       peer.sequence = hello.sequence;
