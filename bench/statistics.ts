@@ -23,7 +23,7 @@ export interface Series {
   readonly lines: readonly ScenarioLine[];
 }
 
-/** NaN of nothing. */
+/** The smallest of `sorted` that is not below so great a part of them. */
 export const quantile = (sorted: readonly number[], part: number): number =>
   sorted[Math.min(sorted.length - 1, Math.ceil(part * sorted.length) - 1)] ?? Number.NaN;
 

@@ -2,11 +2,11 @@
 // the stated pace, a reload that adds one disturbs none, and it ends in time.
 import assert from 'node:assert/strict';
 import { readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { captureMany, mostWithin, timeOf } from '../../bench/capture-many.ts';
 import { analyse } from '../../src/cli/lab/capture.ts';
 import { solicitedNodeAddress } from '../../src/machines/addresses.ts';
 import { ANNOUNCE_BURST_FRAMES, ANNOUNCE_FRAMES_PER_SECOND } from '../../src/machines/announcer.ts';
-import { type Bed, bedFor, sleep, timeOf, waitFor } from '../support/bed.ts';
+import { type Bed, bedFor, sleep, waitFor } from '../support/bed.ts';
 import { wireTest, within } from '../support/lab.ts';
 
 const PAIRS = 5_000;
@@ -35,28 +35,8 @@ const residentMib = (bed: Bed): number =>
 const addressesOnLo = async (bed: Bed): Promise<number> =>
   (await bed.node.host.exec('ip', ['-o', 'addr', 'show', 'dev', 'lo'])).trim().split('\n').length;
 
-/** A capture for tens of thousands of frames: short ones, so that the ring holds them all on a machine that is busy. */
-const captureOurs = async (bed: Bed): Promise<() => Promise<string>> => {
-  const file = join(bed.segment.directory, `scale-${Date.now()}.pcap`);
-  const args = ['-n', '-Z', 'root', '-i', 'n1', '-s', '128', '-B', '131072', '-w', file];
-  const filter = `ether src ${bed.node.host.mac} and (arp or icmp6)`;
-  const child = bed.segment.switch.spawn('tcpdump', [...args, filter], {
-    stdio: ['ignore', 'ignore', 'pipe'],
-  });
-  let words = '';
-  child.stderr?.on('data', (bytes: Buffer) => {
-    words += bytes.toString();
-  });
-  await waitFor('tcpdump to listen', 5_000, () => (words.includes('listening on') ? true : null));
-  return async () => {
-    await sleep(1_000);
-    const ended = new Promise((resolve) => child.once('close', resolve));
-    child.kill('SIGINT');
-    await ended;
-    assert.match(words, /^0 packets dropped by kernel/m, words);
-    return file;
-  };
-};
+const captureOurs = (bed: Bed): Promise<() => Promise<string>> =>
+  captureMany(bed.segment, 'n1', `ether src ${bed.node.host.mac} and (arp or icmp6)`);
 
 /** Which IP each frame that this node announced was about, with its time. */
 const announcements = async (pcap: string, bed: Bed): Promise<{ at: number; ip: string }[]> => {
@@ -66,16 +46,6 @@ const announcements = async (pcap: string, bed: Bed): Promise<{ at: number; ip: 
     at: timeOf(row),
     ip: row['arp.src.proto_ipv4'] || (row['icmpv6.nd.na.target_address'] as string),
   }));
-};
-
-/** The most frames in any window of so many milliseconds. */
-const mostWithin = (times: readonly number[], windowMs: number): number => {
-  let most = 0;
-  for (let from = 0, to = 0; to < times.length; to += 1) {
-    while ((times[to] as number) - (times[from] as number) > windowMs) from += 1;
-    most = Math.max(most, to - from + 1);
-  }
-  return most;
 };
 
 const loadAll = async (bed: Bed): Promise<void> => {
