@@ -2,7 +2,6 @@
 // keeps whole frames, and its ring holds some hundred of them: too few on a machine that is busy.
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
-import type { Row } from '../src/cli/lab/capture.ts';
 import { sleep, waitFor } from '../src/cli/lab/lab-node.ts';
 import type { Segment } from '../src/cli/lab/segment.ts';
 

@@ -2,8 +2,8 @@
 // the stated pace, a reload that adds one disturbs none, and it ends in time.
 import assert from 'node:assert/strict';
 import { readFileSync, writeFileSync } from 'node:fs';
-import { captureMany, mostWithin, timeOf } from '../../bench/capture-many.ts';
-import { analyse } from '../../src/cli/lab/capture.ts';
+import { captureMany, mostWithin } from '../../bench/capture-many.ts';
+import { analyse, timeOf } from '../../src/cli/lab/capture.ts';
 import { solicitedNodeAddress } from '../../src/machines/addresses.ts';
 import { ANNOUNCE_BURST_FRAMES, ANNOUNCE_FRAMES_PER_SECOND } from '../../src/machines/announcer.ts';
 import { type Bed, bedFor, sleep, waitFor } from '../support/bed.ts';
