@@ -2,7 +2,7 @@
 // assertion that every test ends with, that each journal replays identically.
 import assert from 'node:assert/strict';
 
-import { writeFileSync } from 'node:fs';
+import { rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
@@ -66,7 +66,7 @@ export const holdings = async (stage: Stage): Promise<Readonly<Record<string, Ho
 export const keyFile = (context: WireContext, name: string, key: string): string => {
   const file = join(tmpdir(), `holdfast-test-${process.pid}-${name}`);
   writeFileSync(file, `${key}\n`, { mode: 0o600 });
-  context.after(() => writeFileSync(file, ''));
+  context.after(() => rmSync(file, { force: true }));
   return file;
 };
 

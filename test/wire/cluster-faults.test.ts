@@ -1,6 +1,6 @@
 // What must not move anything: a node asleep for ten seconds, a name taken twice, foreign keys, a wrong clock.
 import assert from 'node:assert/strict';
-import { existsSync, globSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, globSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { analyse, startCapture } from '../../src/cli/lab/capture.ts';
@@ -147,6 +147,7 @@ wireTest('a clock stepped back an hour moves nothing', [...STAGE_TOOLS, 'faketim
   const library = fakeTime();
   if (library === undefined) return context.skip('needs libfaketimeMT.so.1 (apt-get install faketime)');
   const file = join(tmpdir(), `holdfast-test-${process.pid}-faketime`);
+  context.after(() => rmSync(file, { force: true }));
   writeFileSync(file, '+0\n');
   const variables = [
     `LD_PRELOAD=${library}`,
