@@ -71,7 +71,17 @@ export const claimOrder: CreateChecker = ({ world, answerers, intervalMs, holdMs
   /** `hearer` → instance → when a hello of it was heard last, and whom it listed. */
   const voices = new Map<
     string,
-    Map<string, { sequence: number; at: number; hears: readonly string[]; node: string }>
+    Map<
+      string,
+      {
+        sequence: number;
+        at: number;
+        hears: readonly string[];
+        node: string;
+        /** Since when it lists the hearer; null: it does not. */
+        listedSince: number | null;
+      }
+    >
   >();
   /** What each node claims, by its own last `answer.start`. */
   const own = new Map<string, Said>();
@@ -165,11 +175,13 @@ export const claimOrder: CreateChecker = ({ world, answerers, intervalMs, holdMs
     const table = voices.get(hearer) ?? new Map();
     voices.set(hearer, table);
     if (hello.sequence <= (table.get(hello.instance)?.sequence ?? -1)) return;
+    const lists = hello.hears.includes(instances.get(hearer) ?? '');
     table.set(hello.instance, {
       sequence: hello.sequence,
       at: world.queue.now(),
       hears: hello.hears,
       node: maker,
+      listedSince: lists ? (table.get(hello.instance)?.listedSince ?? world.queue.now()) : null,
     });
     const listed = new Set<Ip>();
     const take = (ip: Ip, epoch: number, weak: boolean): void => {
@@ -225,6 +237,8 @@ export const claimOrder: CreateChecker = ({ world, answerers, intervalMs, holdMs
       if (!beats(ip, claim, mine)) continue;
       const voice = [...(voices.get(node)?.values() ?? [])].findLast((one) => one.node === claim.maker);
       if (voice === undefined || !voice.hears.includes(instance) || now - voice.at > 2 * intervalMs) continue;
+      // The claims of a peer that hears nobody do not stand: from when it lists this one they do.
+      if (voice.listedSince === null || now - voice.listedSince <= 2 * intervalMs) continue;
       report(
         ip,
         `${node} holds on against the better claim of ${claim.maker}, heard since ${(now - since).toFixed(0)} ms`,

@@ -32,6 +32,8 @@ export const singleAnswerer: CreateChecker = ({ world, answerers, intervalMs, ho
     const key = `${ip} ${a} ${b}`;
     const since = hearing.mutualSince(a, b);
     const now = world.queue.now();
+    // A main thread that hangs draws no conclusions; the watchdog ends that.
+    if ([a, b].some((name) => world.node(name).isStalled())) return now + intervalMs;
     if (since === null) {
       overlaps.delete(key);
       return now + intervalMs;
