@@ -269,8 +269,9 @@ export const claimOrder: CreateChecker = ({ world, answerers, intervalMs, holdMs
     if (frame.kind !== 'hello' || isStale(node, frame)) return;
     const present = instances.get(frame.node) ?? '';
     const listener = instances.get(node) ?? '';
-    // An older birth may be believed until the present one has been proven here.
-    const isVoid = voices.get(node)?.get(present)?.hears.includes(listener) ?? false;
+    // An older birth may be believed until the present one has been proven here, which takes until the older is late.
+    const provenSince = voices.get(node)?.get(present)?.listedSince ?? null;
+    const isVoid = provenSince !== null && world.queue.now() - provenSince > 2 * intervalMs;
     const isReplayed = frame.ethernetSource !== world.node(frame.node).mac;
     const isBelieved = isReplayed && !isVoid;
     if (frame.instance === present || isBelieved) hearHello(node, frame);
