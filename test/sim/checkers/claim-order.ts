@@ -268,7 +268,6 @@ export const claimOrder: CreateChecker = ({ world, answerers, intervalMs, holdMs
   const hear = (node: string, frame: WireFrame): void => {
     if (frame.kind !== 'hello' || isStale(node, frame)) return;
     const present = instances.get(frame.node) ?? '';
-    const listener = instances.get(node) ?? '';
     // An older birth may be believed until the present one has been proven here, which takes until the older is late.
     const provenSince = voices.get(node)?.get(present)?.listedSince ?? null;
     const isVoid = provenSince !== null && world.queue.now() - provenSince > 2 * intervalMs;
