@@ -41,6 +41,8 @@ const difference = (before: Counts, after: Counts): Counts =>
 
 const total = (counts: Counts): number => Object.values(counts).reduce((sum, value) => sum + value, 0);
 
+const running = ({ nodes }: Stage): readonly LabNode[] => nodes.filter((node) => node.isRunning());
+
 interface Attack {
   readonly stage: Stage;
   readonly attacker: Host;
@@ -67,9 +69,10 @@ const assertRefused = async (
   act: () => Promise<unknown>,
   expected: (node: LabNode) => Counts,
 ): Promise<void> => {
-  const before = await Promise.all(stage.nodes.map(refusals));
+  const nodes = running(stage);
+  const before = await Promise.all(nodes.map(refusals));
   await act();
-  for (const [index, node] of stage.nodes.entries()) {
+  for (const [index, node] of nodes.entries()) {
     const wanted = expected(node);
     const found = await settledCounts(node, before[index] as Counts, total(wanted));
     assert.deepEqual(found, wanted, `${what}, at ${node.host.name}`);
@@ -81,9 +84,9 @@ const say = ({ attacker, source }: Attack, frames: readonly Uint8Array[]): Promi
   inject(attacker, fromSource(source, frames));
 
 /** What every node thinks of every service IP: any transition shows in `since`. */
-const beliefs = async ({ nodes }: Stage): Promise<unknown> =>
+const beliefs = async (stage: Stage): Promise<unknown> =>
   Promise.all(
-    nodes.map(async (node) => {
+    running(stage).map(async (node) => {
       const { serviceIPs } = await node.status();
       return serviceIPs.map(({ ip, state, holder, epoch, weak, mac, since }) =>
         [ip, state, holder, epoch, weak, mac, since].join(' '),
@@ -97,7 +100,7 @@ const untilStrong = async (stage: Stage): Promise<void> => {
     (await node.status()).serviceIPs.every(({ weak }) => !weak);
   await stage.settled();
   await waitFor('every claim to be strong', 5_000, async () =>
-    (await Promise.all(stage.nodes.map(areStrong))).every(Boolean) ? true : null,
+    (await Promise.all(running(stage).map(areStrong))).every(Boolean) ? true : null,
   );
 };
 
@@ -228,6 +231,9 @@ const attackWithOldBirths = async (attack: Attack): Promise<void> => {
   });
 
   await restart(stage, stage.nodes);
+  // Now without the one that had everything: its name is nobody's, and its claims would be the best.
+  owner.signal('SIGTERM');
+  assert.equal(await owner.exited(), 0);
   const now = await holdings(stage);
   for (const [ip, { epoch }] of Object.entries(epochs))
     assert(epoch > (now[ip]?.epoch ?? 0), `${ip}: the old claim would win, ${epoch} > ${now[ip]?.epoch}`);
