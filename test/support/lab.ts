@@ -24,7 +24,7 @@ export interface WireContext {
   skip(reason: string): void;
 }
 
-/** A bound on time was missed. Everything else that a test finds wrong is an error at the first attempt. */
+/** A bound on time was missed: everything else that a test finds wrong counts for more. */
 class BoundMissed extends AssertionError {}
 
 /** Asserts that `value` (milliseconds unless `what` says otherwise) is at most `limit`; a wireTest tries thrice. */
@@ -38,14 +38,18 @@ export const within = (value: number, limit: number, what: string): void => {
   });
 };
 
-/** The machine has two cores and other work: code that is too slow misses its bound every time. */
-const ATTEMPTS = 3;
+/**
+ * The machine has two cores and other work: code that is too slow misses its bound every time. And it is a virtual one,
+ * which was seen to stand still for longer than a hold time: then IPs move, and rightly. What is wrong with the code is
+ * wrong twice.
+ */
+const ATTEMPTS = { bound: 3, other: 2 } as const;
 
 /** True when the body came to its end, false when it missed a bound and another attempt is left. */
 const attempt = async (
   body: (context: WireContext) => Promise<void>,
   context: Omit<WireContext, 'after'>,
-  isLast: boolean,
+  number: number,
 ): Promise<boolean> => {
   const ends: (() => unknown)[] = [];
   const failures: unknown[] = [];
@@ -67,14 +71,14 @@ const attempt = async (
   // What a failed test leaves may not end well: its own failure is what counts.
   const [failure] = failures;
   if (failures.length === 0) return true;
-  if (isLast || !(failure instanceof BoundMissed)) throw failure;
-  context.diagnostic(`tried again: ${failure.message}`);
+  if (number >= ATTEMPTS[failure instanceof BoundMissed ? 'bound' : 'other']) throw failure;
+  context.diagnostic(`tried again: ${failure instanceof Error ? failure.message : failure}`);
   return false;
 };
 
 /**
  * A test that is skipped, with the reason in the report, where root or one of `tools` is missing. It is tried again,
- * twice at most and said in the report, where all that went wrong is a bound of `within`.
+ * which the report says: twice where all that went wrong is a bound of `within`, else once.
  */
 export const wireTest = (
   title: string,
@@ -83,7 +87,7 @@ export const wireTest = (
 ): void => {
   const reason = obstacle(tools);
   test(title, { skip: reason ?? false }, async (context) => {
-    for (let number = 1; !(await attempt(body, context, number === ATTEMPTS)); number += 1);
+    for (let number = 1; !(await attempt(body, context, number)); number += 1);
   });
 };
 
