@@ -55,6 +55,8 @@ interface Drain extends Carrying {
   remotes: ReadonlySet<Ip> | null;
   /** Those of the last list: an absence is believed the second time (io/host/open-connections.ts). */
   listed: readonly Ip[];
+  /** By the last list: one of them is of nobody who was seen. */
+  hasStrangers: boolean;
   toldAt: number;
   told: number;
 }
@@ -102,15 +104,21 @@ export interface Carrier {
   counts(at: number): Readonly<Record<Ip, number>>;
 }
 
-const isConnected = ({ remotes, patient, clients }: Drain, client: Carried): boolean => {
+const isConnected = (drain: Drain, client: Carried): boolean => {
+  const { remotes, patient } = drain;
   if (!patient) return false;
   if (remotes === null) return true;
-  for (const remote of remotes) if (client.sources.has(remote)) return true;
-  // A connection from beyond a router that has said nothing since: it may be behind any client that forwards.
+  for (const source of client.sources) if (remotes.has(source)) return true;
+  const isForwarding = client.address === null || client.sources.size > 1;
+  return isForwarding && drain.hasStrangers;
+};
+
+/** Is there a connection whose other end no client is known to be, or to forward for? Any that forwards may. */
+const hasStrangers = ({ clients }: Drain, remotes: ReadonlySet<Ip>): boolean => {
   const known = new Set<Ip>();
   for (const { sources } of clients.values()) for (const source of sources) known.add(source);
-  const isForwarding = client.address === null || client.sources.size > 1;
-  return isForwarding && [...remotes].some((remote) => !known.has(remote));
+  for (const remote of remotes) if (!known.has(remote)) return true;
+  return false;
 };
 
 /** Sends here, or would be broken off by a move. */
@@ -209,6 +217,7 @@ export const createCarrier = (): Carrier => {
         clients: before?.clients ?? new Map(),
         remotes: null,
         listed: [],
+        hasStrangers: false,
         toldAt: at,
         told: 0,
       };
@@ -260,6 +269,7 @@ export const createCarrier = (): Carrier => {
         // An IP that is not listed is one of which nobody can tell.
         drain.remotes = listed === undefined ? null : new Set([...drain.listed, ...listed]);
         drain.listed = listed ?? [];
+        drain.hasStrangers = drain.remotes !== null && hasStrangers(drain, drain.remotes);
         timers.set(drain.ip, at, drain.ip);
       }
     },
