@@ -11,8 +11,12 @@ import { successorsFor } from './succession.ts';
 
 /** After so many intervals without the successor's claim another one is named. */
 export const INTERVALS_PER_SUCCESSOR = 8;
-/** What a drained node could not give is offered again after this: a successor may have been busy for a moment. */
+/**
+ * What a drained node could not give is offered again after this, and after twice that …: a successor may have been
+ * busy for a moment. Then no more, until there is news of somebody.
+ */
 const OFFER_AGAIN_MS = 2_000;
+const MAX_OFFERS = 5;
 /** All nodes stopped together end within 15 s (contract.md); this leaves time for the process itself. */
 export const STOP_WITHIN_MS = 12_000;
 
@@ -45,8 +49,10 @@ const nameSuccessor = (state: CoreState, service: Service, assigned: Map<NodeNam
     };
     state.emit({ type: 'yield', ip, interface: name, successor: null, patient: false });
     // Nobody able at all: the news that somebody is brings the next offer.
-    if (!state.drained || handover.tried.length === 0) return;
-    state.timers.set(`handover ${ip}`, state.clock + OFFER_AGAIN_MS, { kind: 'handover', ip });
+    const offers = handover.offers ?? 0;
+    if (!state.drained || handover.tried.length === 0 || offers === MAX_OFFERS) return;
+    service.handover = { ...service.handover, offers: offers + 1 };
+    state.timers.set(`handover ${ip}`, state.clock + OFFER_AGAIN_MS * 2 ** offers, { kind: 'handover', ip });
     return;
   }
   service.handover = { ...handover, to, stays: null };

@@ -11,6 +11,8 @@ const MAX_PER_IP = 4;
 
 export interface RivalReports {
   isNews(at: number, ip: Ip, mac: Mac): boolean;
+  /** The address is probed from now: whoever answers is news, though it was heard a moment before. */
+  forget(ip: Ip): void;
 }
 
 export const createRivalReports = (): RivalReports => {
@@ -33,6 +35,10 @@ export const createRivalReports = (): RivalReports => {
       reported.set(key, at);
       if (reported.size > MAX_REMEMBERED) reported.delete(reported.keys().next().value as string);
       return true;
+    },
+    forget: (ip) => {
+      perIp.delete(ip);
+      for (const key of reported.keys()) if (key.startsWith(`${ip} `)) reported.delete(key);
     },
   };
 };

@@ -69,6 +69,8 @@ export interface Handover {
   readonly stays: string | null;
   /** Its clients are kept until their connections end. */
   readonly patient: boolean;
+  /** How often it was offered again to those who did not take it. */
+  readonly offers?: number;
 }
 
 export type MachineTimer = { readonly kind: 'machine'; readonly ip: Ip; readonly event: ServiceIpEvent };

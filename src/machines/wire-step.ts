@@ -177,6 +177,7 @@ const obey = (state: WireState, at: number, command: WireCommand): readonly Wire
       state.carrier.connected(at, new Map(command.remotes));
       return runClock(state, at);
     case 'probe':
+      state.rivals.forget(command.ip);
       state.probes.start(command.ip, command.interface, at + command.delayMs, command.durationMs);
       return runClock(state, at);
     case 'probe.stop':
@@ -258,7 +259,8 @@ const checkMain = (state: WireState, at: number): void => {
 };
 
 const dispatch = (state: WireState, at: number, event: WireEvent): readonly WireOutput[] => {
-  checkMain(state, at);
+  // A sign of life counts from when it was given: on a quiet wire nothing brought it here sooner.
+  checkMain(state, event.type === 'main.alive' ? event.at : at);
   switch (event.type) {
     case 'frame': {
       const { frame, interface: name } = event;

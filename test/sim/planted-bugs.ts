@@ -126,8 +126,8 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
   {
     name: 'watchdog not checked before frames',
     file: 'src/machines/wire-step.ts',
-    from: '  checkMain(state, at);\n  switch',
-    to: "  if (event.type !== 'frame') checkMain(state, at);\n  switch",
+    from: "  checkMain(state, event.type === 'main.alive' ? event.at : at);",
+    to: "  if (event.type !== 'frame') checkMain(state, event.type === 'main.alive' ? event.at : at);",
   },
   {
     name: "an ex-leader's queued round sent",

@@ -36,3 +36,12 @@ test('a spoofer cannot hide a rival for good: after a quiet second it is news ag
   for (let index = 0; index < 5_000; index += 1) rivals.isNews(index / 10, V4, macOf(index));
   assert.equal(rivals.isNews(1_600, V4, RIVAL), true);
 });
+
+test('an address that is probed from now on: who was heard a moment before is news once more', () => {
+  const rivals = createRivalReports();
+  assert.deepEqual([rivals.isNews(0, V4, RIVAL), rivals.isNews(0, V4_OTHER, RIVAL)], [true, true]);
+  assert.equal(rivals.isNews(500, V4, RIVAL), false);
+  rivals.forget(V4);
+  assert.equal(rivals.isNews(510, V4, RIVAL), true);
+  assert.equal(rivals.isNews(510, V4_OTHER, RIVAL), false, 'another address');
+});

@@ -318,6 +318,14 @@ test('a main thread that gives no sign of life for the watchdog time shuts every
   assert.equal(wire.step.counters.rebirths, 1);
 });
 
+test('a sign of life that the thread finds when the watchdog time is over, given before that, is one', () => {
+  const wire = hung();
+  assert.deepEqual(facts(wire.at(3_000.5, alive(2_900))), []);
+  assert.equal(wire.step.counters.rebirths, 0);
+  assert.equal(sent(wire.hear(3_001, request())).length, 1);
+  assert.equal(wire.step.nextDeadline(), ETH0_START + 5_900);
+});
+
 test('a shut thread looks for the main thread again by itself: on a quiet wire nothing else would wake it', () => {
   const wire = hung();
   wire.clock(3_000);
