@@ -98,8 +98,8 @@ export interface Carrier {
   watched(): ReadonlyMap<string, readonly Ip[]>;
   /** Grows whenever `watched()` changes. */
   version(): number;
-  isPatient(ip: Ip): boolean;
-  patientIps(): readonly Ip[];
+  /** Is any of the drains a patient one? */
+  hasPatient(): boolean;
   /** Clients that still send here or are kept by a connection. */
   counts(at: number): Readonly<Record<Ip, number>>;
 }
@@ -313,8 +313,10 @@ export const createCarrier = (): Carrier => {
       return ips;
     },
     version: () => version,
-    isPatient: (ip) => drains.get(ip)?.patient ?? false,
-    patientIps: () => [...drains.values()].filter(({ patient }) => patient).map(({ ip }) => ip),
+    hasPatient: () => {
+      for (const { patient } of drains.values()) if (patient) return true;
+      return false;
+    },
     counts: (at) =>
       Object.fromEntries([...drains.values()].map((drain) => [drain.ip, staleCount(drain, at)])),
   };

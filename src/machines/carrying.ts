@@ -95,9 +95,9 @@ const announceDeferred = (state: WireState, at: number): void => {
 export const runCarrying = (state: WireState, at: number): readonly WireOutput[] => {
   if (state.deferred.size > 0) announceDeferred(state, at);
   if (state.carrier.version() === 0) return NOTHING;
-  if (at >= state.restateAt && state.carrier.patientIps().length > 0) {
+  if (at >= state.restateAt) {
     state.restateAt = at + RESTATE_MS;
-    for (const { voice } of state.desks.values()) voice.restateKept();
+    if (state.carrier.hasPatient()) for (const { voice } of state.desks.values()) voice.restateKept();
   }
   const { questions, news } = state.carrier.takeDue(at);
   const outputs = [...ask(state, questions)];

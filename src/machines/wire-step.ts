@@ -29,8 +29,10 @@ export interface WireStep {
   answering(): number;
   isAnswering(ip: Ip): boolean;
   clients(): ReturnType<WireState['clients']['counts']>;
-  /** IPs that drain here, by interface, and a number that grows with every change of them. */
-  carried(): { readonly version: number; readonly ips: ReadonlyMap<string, readonly Ip[]> };
+  /** IPs that drain here, by interface. */
+  carried(): ReadonlyMap<string, readonly Ip[]>;
+  /** Grows with every change of those: cheap to ask again and again. */
+  carriedVersion(): number;
   /** Clients that still send to each of those, or are kept by a connection. */
   staleClients(at: number): Readonly<Record<Ip, number>>;
   /** When each peer's instance was last heard, logical milliseconds. */
@@ -319,7 +321,8 @@ export const createWireStep = (config: WireConfig, instance: Instance): WireStep
     answering: () => state.answers.size,
     isAnswering: (ip) => state.answers.has(ip),
     clients: () => state.clients.counts(),
-    carried: () => ({ version: state.carrier.version(), ips: state.carrier.watched() }),
+    carried: () => state.carrier.watched(),
+    carriedVersion: () => state.carrier.version(),
     staleClients: (at) => state.carrier.counts(at),
     lastHeard: () => Object.assign({}, ...[...state.desks.values()].map(({ ears }) => ears.lastHeard())),
   };

@@ -172,7 +172,7 @@ export const createSimWire = (options: SimWireOptions): SimWire => {
     step,
     answering,
     seeCarried: (name, ip, from) => {
-      if (isEnded || !step.carried().ips.get(name)?.includes(ip)) return;
+      if (isEnded || !step.carried().get(name)?.includes(ip)) return;
       if (carried.size === 0) queue.after(LOOK_EVERY_MS, lookForCarried);
       carried.set(`${from.mac} ${ip}`, { type: 'carried', interface: name, ip, from });
     },

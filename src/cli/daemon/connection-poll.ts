@@ -24,6 +24,8 @@ export const pollConnections = (
   const patient = new Set<Ip>();
   let failure: string | null = null;
   let isListing = false;
+  /** One list after the other, however many drains begin meanwhile. */
+  let next: NodeJS.Timeout | null = null;
 
   const notice = (found: string | null): void => {
     if (found !== null && failure === null) {
@@ -34,6 +36,7 @@ export const pollConnections = (
 
   const list = async (): Promise<void> => {
     if (isListing) return;
+    if (next !== null) clearTimeout(next);
     isListing = true;
     const result = await connections.list([...patient]);
     isListing = false;
@@ -45,7 +48,7 @@ export const pollConnections = (
       const { connections: remotes, incomplete } = result;
       tellWire({ type: 'connections', remotes: [...remotes].filter(([ip]) => !incomplete.has(ip)) });
     }
-    if (patient.size > 0) setTimeout(() => void list(), LIST_EVERY_MS).unref();
+    next = patient.size > 0 ? setTimeout(() => void list(), LIST_EVERY_MS).unref() : null;
   };
 
   effectsOf(effects$, 'carry', 'carry.stop').subscribe((effects) => {

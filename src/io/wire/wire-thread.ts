@@ -183,11 +183,11 @@ let isBlind = false;
 
 /** Opens and closes the sockets that see clients of draining IPs until they match what drains here. */
 const matchCarried = (): void => {
-  const { version, ips } = step.carried();
+  const version = step.carriedVersion();
   if (version === watchedVersion) return;
   watchedVersion = version;
   const wanted = new Map<string, { index: number; ips: readonly Ip[] }>();
-  for (const [name, list] of ips) {
+  for (const [name, list] of step.carried()) {
     const index = interfaces.get(name)?.index;
     if (index !== undefined) wanted.set(name, { index, ips: list });
   }
