@@ -252,6 +252,7 @@ const encodeRoute = (message: RouteMessage): Uint8Array => {
   body[1] = 8 * destination.length;
   body[7] = message.routeType;
   const isQuestion = message.routeType === 0;
+  if (isQuestion) put32(body, 8, K.RTM_F_FIB_MATCH);
   const type = isQuestion ? K.RTM_GETROUTE : K.RTM_NEWROUTE;
   return assemble(type, message, [body, attribute(K.RTA_DST, destination)]);
 };

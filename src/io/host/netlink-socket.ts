@@ -167,17 +167,36 @@ export const openNetlinkSocket = (): NetlinkSocket => {
     }
   };
 
-  const isLocal = (ip: Ip): boolean => {
-    sequence += 1;
-    sendAll(fd, encodeMessage({ kind: 'route', ip, routeType: 0, headerFlags: NLM_F_REQUEST, sequence }));
-    for (;;) {
+  /** One send, one answer a question. An error is an answer too: there is no route at all. */
+  const areLocalBatch = (ips: readonly Ip[]): readonly boolean[] => {
+    const first = sequence + 1;
+    sequence += ips.length;
+    const questions = ips.map((ip, index) =>
+      encodeMessage({
+        kind: 'route',
+        ip,
+        routeType: 0,
+        headerFlags: NLM_F_REQUEST,
+        sequence: first + index,
+      }),
+    );
+    sendAll(fd, Buffer.concat(questions));
+    const answers = new Map<number, boolean>();
+    while (answers.size < ips.length) {
       for (const message of decodeMessages(buffer, receive())) {
-        if (message.kind === 'malformed' || message.sequence !== sequence) continue;
-        // An error is an answer too: there is no route at all.
-        return message.kind === 'route' && message.routeType === RTN_LOCAL;
+        if (message.kind === 'malformed' || message.sequence < first || message.sequence > sequence) continue;
+        answers.set(message.sequence, message.kind === 'route' && message.routeType === RTN_LOCAL);
       }
     }
+    return ips.map((_, index) => answers.get(first + index) === true);
   };
 
-  return { request, dump, areLocal: (ips) => ips.map(isLocal), close: () => close(fd) };
+  const areLocal = (ips: readonly Ip[]): boolean[] => {
+    const local: boolean[] = [];
+    for (let from = 0; from < ips.length; from += BATCH)
+      local.push(...areLocalBatch(ips.slice(from, from + BATCH)));
+    return local;
+  };
+
+  return { request, dump, areLocal, close: () => close(fd) };
 };

@@ -25,6 +25,11 @@ const HOP_LIMIT = 255;
  * a few hundred (facts.md), so joins are spread over sockets.
  */
 const GROUPS_PER_SOCKET = 200;
+/**
+ * Senders for each interface. raw-socket sends one message of a socket in a turn of the event loop, and when
+ * thousands of addresses are taken such a turn may last 50 ms.
+ */
+const SENDERS = 16;
 
 const int32 = (value: number): Buffer => Buffer.from(new Int32Array([value]).buffer);
 
@@ -70,7 +75,8 @@ export interface Icmpv6Sockets {
 }
 
 export const openIcmpv6Sockets = (): Icmpv6Sockets => {
-  const senders = new Map<string, Socket>();
+  const senders = new Map<string, (Socket | undefined)[]>();
+  let turn = 0;
   const groupSockets: GroupSocket[] = [];
   const memberships = new Map<string, Membership>();
   const counters: Icmpv6Counters = { groups: 0, sent: 0, sendErrors: {} };
@@ -112,29 +118,34 @@ export const openIcmpv6Sockets = (): Icmpv6Sockets => {
     socket.setOption(IPPROTO_IPV6, IPV6_MULTICAST_HOPS, int32(HOP_LIMIT), 4);
     socket.setOption(IPPROTO_IPV6, IPV6_UNICAST_HOPS, int32(HOP_LIMIT), 4);
     socket.pauseRecv();
-    socket.on('error', () => senders.delete(name));
     return socket;
   };
 
-  const senderOf = (name: string): Socket => {
-    let socket = senders.get(name);
+  /** Senders are bound to one incarnation of their interface: after a failure all of them are opened anew. */
+  const discardSenders = (name: string, failed: Socket): void => {
+    const sockets = senders.get(name) ?? [];
+    if (!sockets.includes(failed)) return;
+    senders.delete(name);
+    for (const socket of sockets) socket?.close();
+  };
+
+  /** They take turns. Two messages of one address may so change places: they say the same. */
+  const nextSender = (name: string): Socket => {
+    const sockets = senders.get(name) ?? [];
+    turn = (turn + 1) % SENDERS;
+    let socket = sockets[turn];
     if (socket === undefined) {
-      socket = openSender(name);
-      senders.set(name, socket);
+      const opened = openSender(name);
+      opened.on('error', () => discardSenders(name, opened));
+      socket = opened;
+      sockets[turn] = socket;
+      senders.set(name, sockets);
     }
     return socket;
   };
 
   const countError = (error: Error): void => {
     counters.sendErrors[error.message] = (counters.sendErrors[error.message] ?? 0) + 1;
-  };
-
-  /** A socket is bound to one incarnation of its interface: after a failure the next one is opened anew. */
-  const failed = (name: string, error: Error): void => {
-    countError(error);
-    if (error instanceof NotWantedError) return;
-    senders.get(name)?.close();
-    senders.delete(name);
   };
 
   return {
@@ -154,7 +165,7 @@ export const openIcmpv6Sockets = (): Icmpv6Sockets => {
     advertise: (ip, name, mac, isWanted) => {
       let socket: Socket;
       try {
-        socket = senderOf(name);
+        socket = nextSender(name);
       } catch (error) {
         return countError(error as Error);
       }
@@ -163,13 +174,17 @@ export const openIcmpv6Sockets = (): Icmpv6Sockets => {
         if (!isWanted()) throw new NotWantedError('not wanted any more');
       };
       socket.send(message, 0, message.length, `${ALL_NODES_IPV6}%${name}`, check, (error) => {
-        if (error === null) counters.sent += 1;
-        else failed(name, error);
+        if (error === null) {
+          counters.sent += 1;
+          return;
+        }
+        countError(error);
+        if (!(error instanceof NotWantedError)) discardSenders(name, socket);
       });
     },
     counters,
     close: () => {
-      for (const socket of senders.values()) socket.close();
+      for (const socket of [...senders.values()].flat()) socket?.close();
       for (const { socket } of groupSockets) socket.close();
     },
   };

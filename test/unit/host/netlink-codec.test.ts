@@ -179,7 +179,7 @@ const routeQuestionOctets = octets(
   '00 00 00 00', // port
   '0a 80 00 00', // AF_INET6, destination length 128, source length 0, TOS 0
   '00 00 00 00', // table, protocol, scope, type
-  '00 00 00 00', // flags
+  '00 20 00 00', // RTM_F_FIB_MATCH
   '14 00 01 00', // RTA_DST
   'fd 99 00 00 00 00 00 00 00 00 00 00 00 00 01 00',
 );
@@ -199,7 +199,7 @@ describe('the netlink codec', () => {
     assert.deepEqual(reasons(datagram), ['link', 'address', 'done']);
   });
 
-  it('asks how a packet would be routed, and reads the type of the route from the answer', () => {
+  it('asks for the entry of the routing table, and reads the type of the route from the answer', () => {
     assert.deepEqual(encodeMessage(routeQuestion), routeQuestionOctets);
     const answer = altered(altered(routeQuestionOctets, 4, 24), 16 + 7, 2); // RTM_NEWROUTE, RTN_LOCAL
     assert.deepEqual(decodeMessages(answer), [{ ...routeQuestion, routeType: 2 }]);
