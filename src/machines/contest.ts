@@ -16,7 +16,7 @@ import {
 } from './segments.ts';
 import { isBlocked, stateOf } from './service-ip.ts';
 import type { Because, Service } from './services.ts';
-import { candidatesFor, DRAINED, ownExclusion, ownRank, takeDelayMs } from './succession.ts';
+import { candidatesFor, crowdMs, DRAINED, ownExclusion, ownRank, takeDelayMs } from './succession.ts';
 
 /**
  * How long an address is probed before its first claim ever. `full` is RFC 5227 §1.1 at its longest: PROBE_WAIT
@@ -139,7 +139,8 @@ const considerTaking = (state: CoreState, service: Service, segment: Segment): v
     service.ranking = { able: able.join(' '), since: state.clock };
   const probeMs = service.isKnownFree ? 0 : PROBE_MS[config.probe];
   const since = Math.max(service.unheldSince, service.ranking.since);
-  const dueAt = since + takeDelayMs(rank, segment, config, probeMs);
+  const busyMs = rank > 0 ? crowdMs(segment, service.unheldSince) : 0;
+  const dueAt = since + takeDelayMs(rank, segment, config, probeMs) + busyMs;
   if (state.clock < dueAt) return lookAgainAt(state, service, dueAt);
   const place = able.length === 1 ? 'the only one' : `number ${rank + 1} of ${able.length}`;
   const { cause, reason } = service.vacancy;

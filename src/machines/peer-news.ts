@@ -111,6 +111,7 @@ export const judgeSegment = (state: CoreState, segment: Segment): void => {
   setJudgeTimer(state, segment);
   if (appeared.length + died.length > 0) segment.changedAt = state.clock;
   const concerned = died.flatMap((node) => bury(state, segment, node));
+  if (concerned.length > 0) segment.vacated = { at: state.clock, count: concerned.length };
   reconsiderIps(state, concerned);
   if (isAny || appeared.length > 0) reconsiderUnheld(state);
   if (appeared.length > 0) {

@@ -25,6 +25,8 @@ export interface Segment {
   listenUntil: number;
   /** When a peer came or went last, or changed whether it may take IPs. */
   changedAt: number;
+  /** How many IPs became vacant together when a peer died last, and when: to take so many takes time. */
+  vacated: { readonly at: number; readonly count: number };
 }
 
 export interface SegmentCheckpoint {
@@ -32,6 +34,7 @@ export interface SegmentCheckpoint {
   readonly instance: Instance | null;
   readonly listenUntil: number;
   readonly changedAt: number;
+  readonly vacated?: Segment['vacated'];
   readonly peers: PeersCheckpoint;
   readonly register: RegisterCheckpoint;
 }
@@ -71,6 +74,7 @@ export const createSegment = (name: string, from?: SegmentCheckpoint): Segment =
     standing,
     listenUntil: from?.listenUntil ?? 0,
     changedAt: from?.changedAt ?? 0,
+    vacated: from?.vacated ?? { at: 0, count: 0 },
   };
   return segment;
 };
@@ -82,11 +86,13 @@ export const checkpointSegment = ({
   register,
   listenUntil,
   changedAt,
+  vacated,
 }: Segment): SegmentCheckpoint => ({
   name,
   instance,
   listenUntil,
   changedAt,
+  vacated,
   peers: peers.checkpoint(),
   register: register.checkpoint(),
 });

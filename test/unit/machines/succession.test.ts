@@ -8,6 +8,7 @@ import { createSegment, type Segment } from '../../../src/machines/segments.ts';
 import type { Service } from '../../../src/machines/services.ts';
 import {
   candidatesFor,
+  crowdMs,
   ownExclusion,
   ownRank,
   successorsFor,
@@ -136,6 +137,33 @@ test('each rank waits two intervals for the one before, ranks beyond the fourth 
   const segment = segmentWith(peerFact('n2'));
   const delays = [0, 1, 2, 3, 4, 5, 60].map((rank) => takeDelayMs(rank, segment, coreConfig(), 0));
   assert.deepEqual(delays, [0, 100, 200, 300, 400, 400, 400]);
+});
+
+test('more than 500 IPs that became vacant together are left to the first for longer, a second at most', () => {
+  const segment = segmentWith(peerFact('n2'));
+  const waits = [1, 500, 600, 5_000, 10_000].map((count) => {
+    segment.vacated = { at: START, count };
+    return crowdMs(segment, START);
+  });
+  assert.deepEqual(waits, [0, 0, 120, 1_000, 1_000]);
+  assert.equal(crowdMs(segment, START + 1), 0, 'what became vacant at another time waits as ever');
+});
+
+test('of 600 IPs of a dead peer the second in line takes those that the first left alone for 220 ms', () => {
+  const ips = Array.from({ length: 600 }, (_, index) => `10.99.${1 + (index >> 8)}.${index & 255}`);
+  const wide = { subnets: [{ ip: '10.99.0.0', length: 16 }] };
+  const node = createStandby(['n2', 'n3'], 'n2', ips, { serviceIPs: ips.map(any) });
+  node.at(LISTENED, link({ prefixes: [{ ip: '10.99.0.1', length: 16 }] }));
+  for (const peer of ['n2', 'n3']) node.at(LISTENED, heard(peer, wide));
+  const taken = () => node.core.view().serviceIPs.filter(({ state }) => state === 'leader').length;
+  node.at(2_000, late('n2', 1_900));
+  node.at(2_100);
+  const firsts = taken();
+  assert.ok(firsts > 200 && firsts < 400, `${firsts} of 600 fall to the first of two`);
+  node.at(2_319);
+  assert.equal(taken(), firsts);
+  node.at(2_320);
+  assert.equal(taken(), 600);
 });
 
 test('a successor is one that is alive and ready: the one that holds least, then the one of best rank', () => {
