@@ -1,7 +1,7 @@
 // One IP, looked at again: compares what is with what should be and sends the machine what follows. Level-based:
 // it may be called at any time, for any IP, and does nothing when nothing is due.
 import { isBetter } from './claims.ts';
-import { type CoreState, myName, send, stay, wholeMicroseconds } from './core-state.ts';
+import { type CoreState, isDrained, myName, send, stay, wholeMicroseconds } from './core-state.ts';
 import { instanceOn } from './hello.ts';
 import type { InterfaceFact, PeerClaim } from './inputs.ts';
 import { type Placement, placeService } from './interfaces.ts';
@@ -16,7 +16,16 @@ import {
 } from './segments.ts';
 import { isBlocked, stateOf } from './service-ip.ts';
 import type { Because, Service } from './services.ts';
-import { candidatesFor, crowdMs, DRAINED, ownExclusion, ownRank, takeDelayMs } from './succession.ts';
+import {
+  candidatesFor,
+  crowdMs,
+  DRAINED,
+  ownExclusion,
+  ownRank,
+  successorsFor,
+  takeDelayMs,
+} from './succession.ts';
+import { betterClaim, mayTake, unheardClaim } from './unheard.ts';
 
 /**
  * How long an address is probed before its first claim ever. `full` is RFC 5227 §1.1 at its longest: PROBE_WAIT
@@ -49,6 +58,21 @@ export const placementOf = (state: CoreState, service: Service): Placement => {
   return placement;
 };
 
+/**
+ * A holder that may not have taken the IP goes on until a successor has it: if there is one, or if it is to keep it
+ * meanwhile. Who hears of the reason has the successor named (`retryHandovers`).
+ */
+const isGivenAway = (state: CoreState, service: Service): boolean => {
+  const { interface: name } = service.snapshot.context;
+  if (stateOf(service.snapshot) !== 'leader' || name === null) return false;
+  if (service.handover !== null) return true;
+  const mayKeep = service.config?.keep?.includes(myName(state)) ?? false;
+  const successors = successorsFor(service, segmentOn(state, name), new Map(), state.cluster.excluded);
+  if (!mayKeep && successors.length === 0) return false;
+  stay(state, service);
+  return true;
+};
+
 /** Why this node may not hold the IP, and the interface it would use. */
 const judge = (
   state: CoreState,
@@ -60,8 +84,10 @@ const judge = (
     return refuse('not-configured', 'it is not configured any more');
   }
   const { nodes } = service.config;
-  if (nodes !== null && !nodes.includes(config.node)) {
-    return refuse('not-configured', `the config gives it to ${nodes.join(', ')} only`);
+  const isNamed = nodes === null || nodes.includes(config.node);
+  if (!isNamed && !isGivenAway(state, service)) {
+    const whom = nodes.length === 0 ? 'no node can serve it now' : `it is for ${nodes.join(', ')} only`;
+    return refuse('not-configured', whom);
   }
   const held = service.snapshot.context.interface;
   const { on, obstacle } = placementOf(state, service);
@@ -145,9 +171,12 @@ const considerTaking = (state: CoreState, service: Service, segment: Segment): v
   const place = able.length === 1 ? 'the only one' : `number ${rank + 1} of ${able.length}`;
   const { cause, reason } = service.vacancy;
   const because = { cause, reason: `${reason}; this node is ${place} that can take it` };
-  take(state, service, segment, { weak: isMinority(segment, state.clock), because });
+  const weak = isMinority(segment, state.clock);
+  const permission = mayTake(state, service, { epoch: service.highestEpoch + 1, weak });
+  if (!permission.may) return lookAgainAt(state, service, permission.lookAgainAt);
+  take(state, service, segment, { weak, because });
   // A drained node that took back what it carries goes on looking for somebody to give it to.
-  if (state.drained && stateOf(service.snapshot) === 'leader') stay(state, service);
+  if (isDrained(state) && stateOf(service.snapshot) === 'leader') stay(state, service);
 };
 
 /** Somebody else holds it. */
@@ -155,7 +184,7 @@ const followHolder = (state: CoreState, service: Service, segment: Segment, hold
   service.unheldSince = null;
   if (holder.successor !== myName(state) || isBlocked(service.snapshot)) return;
   // Named by the holder: the listening time and the tables do not matter, the holder knows what it gives.
-  if (!state.isEligible || state.drained || state.stopping !== null) return;
+  if (!state.isEligible || isDrained(state) || state.stopping !== null) return;
   service.highestEpoch = Math.max(service.highestEpoch, holder.epoch);
   const because = { cause: 'planned', reason: `${holder.node}, the holder, handed it over` } as const;
   take(state, service, segment, { weak: holder.weak, because });
@@ -226,8 +255,15 @@ const defendLead = (state: CoreState, service: Service, segment: Segment, rival:
 const isTakingOver = (state: CoreState, { snapshot }: Service, rival: PeerClaim): boolean =>
   rival.successor === myName(state) && snapshot.context.epoch > rival.epoch;
 
+/** Of unheard peers only a better claim counts. */
+const isWorthy = (state: CoreState, { ip, snapshot }: Service, rival: PeerClaim | null): boolean => {
+  const { epoch, weak } = snapshot.context;
+  return rival !== null && isBetter(rival, { ip, node: myName(state), epoch, weak });
+};
+
 const followRules = (state: CoreState, service: Service, segment: Segment): void => {
-  const rival = segment.register.best(service.ip, segment.standing, myName(state));
+  const heard = segment.register.best(service.ip, segment.standing, myName(state));
+  const rival = betterClaim(heard, unheardClaim(state, service.ip));
   if (rival !== null) {
     service.highestEpoch = Math.max(service.highestEpoch, rival.epoch);
     service.isKnownFree = true;
@@ -239,7 +275,8 @@ const followRules = (state: CoreState, service: Service, segment: Segment): void
   switch (stateOf(service.snapshot)) {
     case 'leader':
       service.unheldSince = null;
-      return defendLead(state, service, segment, rival);
+      // Whom an object speaks for is not deaf to this node: its object is written over.
+      return defendLead(state, service, segment, isWorthy(state, service, rival) ? rival : heard);
     case 'candidate':
       // One that is named takes with the next epoch; what it was probing for bears an older one.
       if (rival === null || isTakingOver(state, service, rival)) return;
@@ -282,7 +319,7 @@ export const reconsiderAll = (state: CoreState): void => {
 };
 
 /** Before anything is sent on an interface, the wire thread must be there. */
-const listenWhereNeeded = (state: CoreState): void => {
+export const listenWhereNeeded = (state: CoreState): void => {
   if (state.config === null) return;
   const names = new Set<string>();
   for (const service of state.services.all.values()) {

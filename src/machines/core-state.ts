@@ -10,8 +10,9 @@ import type { InterfaceFact } from './inputs.ts';
 import type { Placement } from './interfaces.ts';
 import type { Segment } from './segments.ts';
 import { type ServiceIpEvent, stateOf } from './service-ip.ts';
-import type { Because, MachineTimer, Service, Services } from './services.ts';
+import { type Because, type MachineTimer, policyOf, type Service, type Services } from './services.ts';
 import type { Timers } from './timers.ts';
+import type { Cluster } from './unheard.ts';
 
 export type CoreTimer =
   | MachineTimer
@@ -25,6 +26,8 @@ export type CoreTimer =
   | { readonly kind: 'handover'; readonly ip: Ip }
   /** Does this node hold too many? */
   | { readonly kind: 'rebalance' }
+  /** A Lease runs out. */
+  | { readonly kind: 'leases' }
   /** A stopping node has waited long enough. */
   | { readonly kind: 'stop' };
 
@@ -50,6 +53,7 @@ export interface CoreState {
   /** Where each IP lives, as far as worked out since config or interfaces changed last; never in a checkpoint. */
   readonly placements: Map<Ip, { readonly held: string | null; readonly placement: Placement }>;
   readonly segments: Map<string, Segment>;
+  readonly cluster: Cluster;
   readonly services: Services;
   readonly timers: Timers<CoreTimer>;
   emit(effect: Effect): void;
@@ -73,17 +77,36 @@ export const send = (
   return isMoved;
 };
 
+/** What the config says of an IP's drain and of who serves it, where that changed. */
+export const applyPolicy = (state: CoreState, service: Service): void => {
+  const { policy: before } = service.snapshot.context;
+  if (state.config === null || service.config === null) return;
+  const policy = policyOf(state.config, service.config);
+  if (JSON.stringify(before) === JSON.stringify(policy)) return;
+  send(state, service, { type: 'POLICY', policy }, service.because);
+  if (before.serve === policy.serve || stateOf(service.snapshot) === 'unowned') return;
+  if (service.snapshot.matches({ candidate: 'probing' })) return;
+  state.emit({ type: policy.serve === 'host' ? 'address.add' : 'address.remove', ip: service.ip });
+};
+
+/** Are its clients kept until their connections end, when it moves? */
+export const isPatient = (state: CoreState, { config }: Service): boolean =>
+  (config?.drain?.style ?? state.config?.drain.style) === 'patient';
+
 /** A planned move that waits for somebody who can take the IP. */
 export const stay = (state: CoreState, service: Service): void => {
-  const patient = state.config?.drain.style === 'patient';
   service.handover = {
     to: null,
     wanted: null,
     tried: [],
     stays: 'no other node can take it now',
-    patient,
+    patient: isPatient(state, service),
   };
 };
+
+/** Takes nothing, and gives what it has: by an operator's word, or by the cluster's. */
+export const isDrained = (state: CoreState): boolean =>
+  state.drained || state.cluster.excluded.has(myName(state));
 
 export const myName = (state: CoreState): NodeName => state.config?.node ?? '';
 

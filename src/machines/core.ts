@@ -1,12 +1,24 @@
 // The core: one deterministic step from (time, input) to effects. The same checkpoint and the same inputs give
 // the same effects, on a live node, in a replay, in the simulator and in the browser. It reads no clock, no
 // random number and no socket; time comes in with the inputs, and every due timer fires at its own due time.
+
+import { answerReserve, changeServices, hearObjects, leasesDue } from './cluster-news.ts';
 import { type CoreConfig, type ServiceIpConfig, startDelayMs } from './config.ts';
 import { reconsider, reconsiderAll } from './contest.ts';
-import { type CoreState, type CoreTimer, send } from './core-state.ts';
+import { applyPolicy, type CoreState, type CoreTimer, send } from './core-state.ts';
 import type { Effect } from './effects.ts';
 import type { Ip } from './frames.ts';
-import { drain, handoverDue, progressStop, sayFlags, stop, stopDue, undrain } from './handover.ts';
+import {
+  drain,
+  exclude,
+  handoverDue,
+  progressStop,
+  retryHandovers,
+  sayFlags,
+  stop,
+  stopDue,
+  undrain,
+} from './handover.ts';
 import type { HelloFlags, Instance, WitnessedClaim } from './hello.ts';
 import type { Input, InterfaceFact } from './inputs.ts';
 import {
@@ -21,9 +33,10 @@ import {
 } from './peer-news.ts';
 import { rebalance, scheduleRebalance } from './rebalance.ts';
 import { checkpointSegment, createSegment, type SegmentCheckpoint } from './segments.ts';
-import { type ServiceIpEvent, type ServiceIpPolicy, stateOf } from './service-ip.ts';
-import { type Because, createServices, type ServiceCheckpoint } from './services.ts';
+import { type ServiceIpEvent, stateOf } from './service-ip.ts';
+import { type Because, createServices, policyOf, type ServiceCheckpoint } from './services.ts';
 import { createTimers, type TimersCheckpoint } from './timers.ts';
+import { type ClusterCheckpoint, checkpointCluster, renewLease, restoreCluster } from './unheard.ts';
 import { type CoreView, viewOf } from './view.ts';
 
 /** Everything the core knows, as JSON: what starts a journal segment, and what a replay starts from. */
@@ -42,6 +55,8 @@ export interface CoreCheckpoint {
   readonly witnessed: readonly (readonly [string, readonly WitnessedClaim[]])[];
   readonly segments: readonly SegmentCheckpoint[];
   readonly services: readonly ServiceCheckpoint[];
+  /** Absent where there is no cluster (`cluster: file`). */
+  readonly cluster?: ClusterCheckpoint;
   readonly timers: TimersCheckpoint<CoreTimer>;
 }
 
@@ -60,12 +75,6 @@ export interface Core {
   checkpoint(): CoreCheckpoint;
   view(): CoreView;
 }
-
-const policyOf = (config: CoreConfig): ServiceIpPolicy => ({
-  serve: config.serve,
-  drainWindowMs: config.drain.windowMs,
-  drainQuietMs: config.drain.quietMs,
-});
 
 /** Causes of the transitions that a machine's own delays make. */
 const TIMER_BECAUSE: Readonly<Partial<Record<ServiceIpEvent['type'], Because>>> = {
@@ -93,6 +102,7 @@ const restore = (from: CoreCheckpoint | undefined, emit: (effect: Effect) => voi
       (from?.segments ?? []).map((segment) => [segment.name, createSegment(segment.name, segment)]),
     ),
     services: createServices<CoreTimer>(timers, emit, from?.services),
+    cluster: restoreCluster(from?.cluster),
     timers,
     emit,
   };
@@ -113,6 +123,7 @@ const checkpointOf = (state: CoreState): CoreCheckpoint => ({
   witnessed: [...state.witnessed],
   segments: [...state.segments.values()].map(checkpointSegment),
   services: state.services.checkpoint(),
+  ...(state.config?.cluster === 'kubernetes' ? { cluster: checkpointCluster(state.cluster) } : {}),
   timers: state.timers.checkpoint(),
 });
 
@@ -129,22 +140,17 @@ const loadConfig = (state: CoreState, loaded: CoreConfig): void => {
   state.config = loaded;
   const { services } = state;
   const wanted = new Map<Ip, ServiceIpConfig>(loaded.serviceIPs.map((service) => [service.ip, service]));
-  for (const service of services.all.values()) service.config = wanted.get(service.ip) ?? null;
-  const policy = policyOf(loaded);
-  if (before !== null && JSON.stringify(policyOf(before)) !== JSON.stringify(policy)) {
-    for (const service of services.all.values()) {
-      send(state, service, { type: 'POLICY', policy }, service.because);
-      if (before.serve === loaded.serve || stateOf(service.snapshot) === 'unowned') continue;
-      if (service.snapshot.matches({ candidate: 'probing' })) continue;
-      state.emit({ type: loaded.serve === 'host' ? 'address.add' : 'address.remove', ip: service.ip });
-    }
-  }
+  const isClustered = loaded.cluster === 'kubernetes';
+  for (const service of services.all.values())
+    if (!isClustered || wanted.has(service.ip)) service.config = wanted.get(service.ip) ?? null;
+  for (const service of services.all.values()) applyPolicy(state, service);
   for (const service of loaded.serviceIPs) {
-    if (!services.all.has(service.ip)) services.create(service, policy, state.clock);
+    if (!services.all.has(service.ip)) services.create(service, policyOf(loaded, service), state.clock);
   }
   if (before === null) listen(state);
   scheduleRebalance(state);
   reconsiderAll(state);
+  retryHandovers(state);
 };
 
 const changeInterface = (state: CoreState, fact: InterfaceFact): void => {
@@ -264,6 +270,17 @@ const takeInput = (state: CoreState, input: Input): void => {
       return stop(state, input.reason);
     case 'clients.carried':
       return carryOn(state, input.ip, input.stale);
+    case 'services.changed':
+      return changeServices(state, input.changed, input.gone);
+    case 'nodes.excluded':
+      return exclude(state, input.nodes);
+    case 'lease.renewed':
+      if (renewLease(state, input.node)) reconsiderAll(state);
+      return;
+    case 'objects.seen':
+      return hearObjects(state, input);
+    case 'reserve.answered':
+      return answerReserve(state, input.ip, input.epoch, input.won);
     // Recorded for whoever explains later; nothing follows from them here.
     case 'clients.settled':
     case 'clients.left':
@@ -290,6 +307,8 @@ const fire = (state: CoreState, timer: CoreTimer): void => {
       return rebalance(state);
     case 'stop':
       return stopDue(state);
+    case 'leases':
+      return leasesDue(state);
     default: {
       const service = state.services.all.get(timer.ip);
       if (service === undefined) return;
@@ -332,6 +351,8 @@ const wants = (state: CoreState, effect: Effect): boolean => {
       return stateOfIp(effect.ip) === 'draining';
     case 'carry.stop':
       return stateOfIp(effect.ip) !== 'draining';
+    case 'reserve':
+      return stateOfIp(effect.ip) === 'unowned' || stateOfIp(effect.ip) === 'draining';
     case 'probe':
       return isProbing(effect.ip);
     case 'probe.stop':

@@ -76,6 +76,8 @@ export type Effect =
   | { readonly type: 'retell'; readonly interface: string; readonly node: NodeName }
   /** Repeat these claims in hellos: the better of two that are heard for one IP (all that are to be repeated). */
   | { readonly type: 'witness'; readonly interface: string; readonly claims: readonly WitnessedClaim[] }
+  /** Write this node into the IP's object, if that is as it was last seen; comes back as `reserve.answered`. */
+  | { readonly type: 'reserve'; readonly ip: Ip; readonly epoch: number; readonly weak: boolean }
   /** Remember over restarts whether this node is drained. */
   | { readonly type: 'remember.drained'; readonly drained: boolean }
   /** This node must not run: another one has its name. */

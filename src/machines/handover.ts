@@ -2,7 +2,7 @@
 // claim, then drains. Drains of a whole node, of single IPs, and the way out of a node that is being stopped.
 import type { NodeName } from './claims.ts';
 import { reconsiderAll, segmentOn } from './contest.ts';
-import { type CoreState, endHandover, send } from './core-state.ts';
+import { type CoreState, endHandover, isDrained, isPatient, send } from './core-state.ts';
 import type { Ip } from './frames.ts';
 import { intervalOf } from './segments.ts';
 import { stateOf } from './service-ip.ts';
@@ -35,7 +35,9 @@ const nameSuccessor = (state: CoreState, service: Service, assigned: Map<NodeNam
   const { interface: name } = snapshot.context;
   if (handover === null || state.config === null || name === null) return;
   const segment = segmentOn(state, name);
-  const able = successorsFor(service, segment, assigned).filter((node) => !handover.tried.includes(node));
+  const able = successorsFor(service, segment, assigned, state.cluster.excluded).filter(
+    (node) => !handover.tried.includes(node),
+  );
   const to = handover.wanted === null ? able[0] : able.find((node) => node === handover.wanted);
   state.timers.cancel(`handover ${ip}`);
   if (to === undefined) {
@@ -50,7 +52,7 @@ const nameSuccessor = (state: CoreState, service: Service, assigned: Map<NodeNam
     state.emit({ type: 'yield', ip, interface: name, successor: null, patient: false });
     // Nobody able at all: the news that somebody is brings the next offer.
     const offers = handover.offers ?? 0;
-    if (!state.drained || handover.tried.length === 0 || offers === MAX_OFFERS) return;
+    if (!isDrained(state) || handover.tried.length === 0 || offers === MAX_OFFERS) return;
     service.handover = { ...service.handover, offers: offers + 1 };
     state.timers.set(`handover ${ip}`, state.clock + OFFER_AGAIN_MS * 2 ** offers, { kind: 'handover', ip });
     return;
@@ -67,13 +69,19 @@ export const beginHandovers = (
   state: CoreState,
   ips: readonly Ip[] | null,
   wanted: NodeName | null,
-  patient: boolean = state.config?.drain.style === 'patient',
+  patient?: boolean,
 ): void => {
   const assigned = assignments(state);
   for (const service of state.services.all.values()) {
     if (ips !== null && !ips.includes(service.ip)) continue;
     if (stateOf(service.snapshot) !== 'leader') continue;
-    service.handover = { to: null, wanted, tried: [], stays: null, patient };
+    service.handover = {
+      to: null,
+      wanted,
+      tried: [],
+      stays: null,
+      patient: patient ?? isPatient(state, service),
+    };
     nameSuccessor(state, service, assigned);
   }
 };
@@ -86,7 +94,7 @@ export const retryHandovers = (state: CoreState): void => {
   const assigned = assignments(state);
   for (const service of state.services.all.values()) {
     if (service.handover === null || service.handover.stays === null) continue;
-    if (service.handover.wanted !== null && !state.drained && state.stopping === null) continue;
+    if (service.handover.wanted !== null && !isDrained(state) && state.stopping === null) continue;
     service.handover = { ...service.handover, tried: [], stays: null };
     nameSuccessor(state, service, assigned);
   }
@@ -121,15 +129,41 @@ export const undrain = (state: CoreState): void => {
     state.drained = false;
     state.emit({ type: 'remember.drained', drained: false });
   }
-  sayFlags(state);
-  for (const service of state.services.all.values()) {
-    const { handover, ip, snapshot } = service;
-    if (handover === null) continue;
-    endHandover(state, service);
-    if (stateOf(snapshot) !== 'leader' || snapshot.context.interface === null) continue;
-    const { interface: name } = snapshot.context;
+  stayHere(state);
+};
+
+/** Takes back the offer of an IP to others. */
+export const keepHere = (state: CoreState, service: Service): void => {
+  const { handover, ip, snapshot } = service;
+  if (handover === null) return;
+  endHandover(state, service);
+  const { interface: name } = snapshot.context;
+  if (stateOf(snapshot) === 'leader' && name !== null)
     state.emit({ type: 'yield', ip, interface: name, successor: null, patient: false });
-  }
+};
+
+/** This node may take again, and keeps what it was to give, unless there is another reason to give it. */
+const stayHere = (state: CoreState): void => {
+  sayFlags(state);
+  if (isDrained(state)) return;
+  for (const service of state.services.all.values()) keepHere(state, service);
+  reconsiderAll(state);
+};
+
+/** The cluster's word on which nodes may hold service IPs: this one gives what it has, or may take again. */
+export const exclude = (
+  state: CoreState,
+  nodes: readonly { readonly node: NodeName; readonly reason: string }[],
+): void => {
+  const wasDrained = isDrained(state);
+  state.cluster.excluded = new Map(nodes.map(({ node, reason }) => [node, reason]));
+  const isNow = isDrained(state);
+  if (isNow && !wasDrained) {
+    sayFlags(state);
+    beginHandovers(state, null, null);
+  } else if (!isNow && wasDrained) stayHere(state);
+  // Who can take, and in which order, has changed for everybody.
+  retryHandovers(state);
   reconsiderAll(state);
 };
 
@@ -138,7 +172,7 @@ export const sayFlags = (state: CoreState): void => {
   const leaving = state.stopping !== null;
   const flags = {
     starting: !state.isEligible,
-    ready: state.isEligible && !state.drained && !leaving,
+    ready: state.isEligible && !isDrained(state) && !leaving,
     leaving,
   };
   if (JSON.stringify(flags) === JSON.stringify(state.flags)) return;

@@ -3,9 +3,10 @@
 
 import type { Prefix } from './addresses.ts';
 import type { Claim, NodeName } from './claims.ts';
-import type { CoreConfig } from './config.ts';
+import type { CoreConfig, ServiceIpConfig } from './config.ts';
 import type { Ip, Mac } from './frames.ts';
 import type { HelloFlags, Instance, WitnessedClaim } from './hello.ts';
+import type { ObjectClaim } from './unheard.ts';
 
 /** An interface as the kernel sees it now (a level: the newest one replaces all before). */
 export interface InterfaceFact {
@@ -92,6 +93,27 @@ export type Input =
       readonly node: NodeName;
       readonly claims: readonly WitnessedClaim[];
     }
+  /** Kubernetes: what some service IPs are to be now, and which are no more (levels, each by its IP). */
+  | {
+      readonly type: 'services.changed';
+      readonly changed: readonly ServiceIpConfig[];
+      readonly gone: readonly Ip[];
+    }
+  /** The nodes that may not hold service IPs, and why (a level: all of them). */
+  | {
+      readonly type: 'nodes.excluded';
+      readonly nodes: readonly { readonly node: NodeName; readonly reason: string }[];
+    }
+  /** A peer's Lease was renewed, as was just seen. */
+  | { readonly type: 'lease.renewed'; readonly node: NodeName }
+  /** What ServiceIP objects say (levels by IP). `isNews`: somebody wrote them just now. */
+  | {
+      readonly type: 'objects.seen';
+      readonly objects: readonly ObjectClaim[];
+      readonly isNews: boolean;
+    }
+  /** What came of `reserve`: this node has, or has not, written itself into the object. */
+  | { readonly type: 'reserve.answered'; readonly ip: Ip; readonly epoch: number; readonly won: boolean }
   /** How the known clients of an IP took its move to this node. */
   | {
       readonly type: 'clients.settled';

@@ -2,7 +2,7 @@
 // gives one IP to the node that is i-th among those that hold least. All nodes see the same order, so that no two
 // give to the same one.
 import type { NodeName } from './claims.ts';
-import { type CoreState, myName } from './core-state.ts';
+import { type CoreState, isDrained, myName } from './core-state.ts';
 import { beginHandovers } from './handover.ts';
 import type { Segment } from './segments.ts';
 import { stateOf } from './service-ip.ts';
@@ -48,13 +48,15 @@ const giveOne = (state: CoreState, segment: Segment): void => {
   const ready = new Set(alive.filter(({ fact }) => fact.flags.ready).map(({ fact }) => fact.node));
   const to = loads.filter(({ node }) => node === myName(state) || ready.has(node))[rank];
   if (to === undefined || mine.length - to.held < LEAST_DIFFERENCE) return;
-  const given = mine.find((service) => successorsFor(service, segment, new Map()).includes(to.node));
+  const given = mine.find((service) =>
+    successorsFor(service, segment, new Map(), state.cluster.excluded).includes(to.node),
+  );
   if (given !== undefined) beginHandovers(state, [given.ip], to.node);
 };
 
 /** The interval is over: gives one IP away on each segment where this node holds too many. */
 export const rebalance = (state: CoreState): void => {
   scheduleRebalance(state);
-  if (!state.isEligible || state.drained || state.stopping !== null) return;
+  if (!state.isEligible || isDrained(state) || state.stopping !== null) return;
   for (const segment of state.segments.values()) giveOne(state, segment);
 };

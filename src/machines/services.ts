@@ -2,7 +2,7 @@
 // actions turned into effects. Knows nothing of why an event is sent; `core.ts` decides that.
 
 import type { NodeName } from './claims.ts';
-import type { ServiceIpConfig } from './config.ts';
+import type { CoreConfig, ServiceIpConfig } from './config.ts';
 import type { Cause, Effect } from './effects.ts';
 import type { Ip, Mac } from './frames.ts';
 import {
@@ -57,6 +57,9 @@ export interface Service {
   rivalMac: Mac | null;
   /** A planned move away from this node, under way. */
   handover: Handover | null;
+  /** The epoch at which this node has won its object, and when to ask for that again (unheard.ts). */
+  reservedEpoch?: number;
+  reserveAgainAt?: number;
 }
 
 export interface Handover {
@@ -88,6 +91,13 @@ export interface Services {
   send(service: Service, event: ServiceIpEvent, because: Because, at: number): boolean;
   checkpoint(): readonly ServiceCheckpoint[];
 }
+
+/** The config's word for all service IPs, or what it says of this one. */
+export const policyOf = (config: CoreConfig, { drain }: ServiceIpConfig): ServiceIpPolicy => ({
+  serve: config.serve,
+  drainWindowMs: drain?.windowMs ?? config.drain.windowMs,
+  drainQuietMs: drain?.quietMs ?? config.drain.quietMs,
+});
 
 const toEffect = (action: MachineAction, context: ServiceIpContext): Effect => {
   const { ip, interface: name, epoch, weak } = context;

@@ -4,7 +4,7 @@
 import { holds } from './addresses.ts';
 import { compareRank, type NodeName } from './claims.ts';
 import type { CoreConfig, ServiceIpConfig } from './config.ts';
-import { type CoreState, myName } from './core-state.ts';
+import { type CoreState, isDrained, myName } from './core-state.ts';
 import type { Peer } from './peers.ts';
 import { areTablesWhole, intervalOf, isHeardBySomeone, type Segment } from './segments.ts';
 import { stateOf } from './service-ip.ts';
@@ -24,8 +24,17 @@ export interface Candidate {
   readonly excluded: string | null;
 }
 
-const peerExclusion = (peer: Peer, service: ServiceIpConfig, isFirstEver: boolean): string | null => {
-  const { flags, subnets, hears } = peer.fact;
+/** Nodes that the cluster excludes, and why. */
+type Excluded = ReadonlyMap<NodeName, string>;
+const NOBODY: ReadonlyMap<NodeName, string> = new Map();
+
+const peerExclusion = (
+  peer: Peer,
+  service: ServiceIpConfig,
+  isFirstEver: boolean,
+  byCluster: Excluded,
+): string | null => {
+  const { flags, subnets, hears, node } = peer.fact;
   if (peer.state === 'dead') return 'dead';
   if (peer.state === 'unproven') return 'its hellos are not proven';
   if (flags.leaving) return 'leaving';
@@ -33,8 +42,9 @@ const peerExclusion = (peer: Peer, service: ServiceIpConfig, isFirstEver: boolea
   if (hears.length === 0) return 'it hears nobody';
   // Nothing is lost by waiting for a node that is just starting, when nobody ever served the IP.
   if (!flags.ready && !(isFirstEver && flags.starting)) return flags.starting ? 'starting' : DRAINED;
-  if (service.nodes !== null && !service.nodes.includes(peer.fact.node))
-    return 'not among the nodes of its config';
+  const excluded = byCluster.get(node);
+  if (excluded !== undefined) return excluded;
+  if (service.nodes !== null && !service.nodes.includes(node)) return 'not among the nodes of its config';
   const isOnLink = subnets.some((prefix) => holds(prefix, service.ip));
   return isOnLink || service.interfaces !== null ? null : 'it has no subnet for it';
 };
@@ -45,8 +55,12 @@ export const ownExclusion = (state: CoreState, segment: Segment): string | null 
   if (state.stopping !== null) return 'leaving';
   if (!isHeardBySomeone(segment)) return 'none of the peers it hears hears it';
   if (!areTablesWhole(segment, state.clock)) return 'it does not know yet what every peer holds';
-  return state.drained ? DRAINED : null;
+  return isDrained(state) ? DRAINED : null;
 };
+
+/** Preferred nodes first, then by rank: every node sorts alike. */
+const compareCandidates = ({ ip, preferred = [] }: ServiceIpConfig, a: NodeName, b: NodeName): number =>
+  Number(preferred.includes(b)) - Number(preferred.includes(a)) || compareRank(ip, a, b);
 
 /** Every node that could be thought of for `service`, best first. */
 export const candidatesFor = (state: CoreState, service: Service, segment: Segment): readonly Candidate[] => {
@@ -55,7 +69,7 @@ export const candidatesFor = (state: CoreState, service: Service, segment: Segme
   const isFirstEver = !service.isKnownFree;
   const candidates: Candidate[] = [...segment.peers.all.values()].map((peer) => ({
     node: peer.fact.node,
-    excluded: peerExclusion(peer, config, isFirstEver),
+    excluded: peerExclusion(peer, config, isFirstEver, state.cluster.excluded),
   }));
   const own = service.obstacle?.reason ?? ownExclusion(state, segment);
   const isTakenBack =
@@ -63,7 +77,7 @@ export const candidatesFor = (state: CoreState, service: Service, segment: Segme
     stateOf(service.snapshot) === 'draining' &&
     candidates.every(({ excluded }) => excluded !== null);
   candidates.push({ node: myName(state), excluded: isTakenBack ? null : own });
-  return candidates.sort((a, b) => compareRank(service.ip, a.node, b.node));
+  return candidates.sort((a, b) => compareCandidates(config, a.node, b.node));
 };
 
 /** This node's place among those that can take it, from 0. */
@@ -96,13 +110,15 @@ export const successorsFor = (
   service: Service,
   segment: Segment,
   assigned: ReadonlyMap<NodeName, number>,
+  byCluster: Excluded = NOBODY,
 ): readonly NodeName[] => {
   const load = (node: NodeName): number => segment.register.count(node) + (assigned.get(node) ?? 0);
   const { config } = service;
   if (config === null) return [];
+  const preferred = (node: NodeName): number => Number(config.preferred?.includes(node) ?? false);
   return [...segment.peers.all.values()]
     .filter((peer) => (peer.state === 'alive' || peer.state === 'late') && peer.fact.flags.ready)
-    .filter((peer) => peerExclusion(peer, config, false) === null)
+    .filter((peer) => peerExclusion(peer, config, false, byCluster) === null)
     .map(({ fact }) => fact.node)
-    .sort((a, b) => load(a) - load(b) || compareRank(service.ip, a, b));
+    .sort((a, b) => preferred(b) - preferred(a) || load(a) - load(b) || compareRank(service.ip, a, b));
 };

@@ -8,6 +8,7 @@ import type { InterfaceFact } from './inputs.ts';
 import type { PeerState } from './peers.ts';
 import { type ServiceIpState, stateOf } from './service-ip.ts';
 import type { Service } from './services.ts';
+import { betterClaim, unheardClaim } from './unheard.ts';
 
 export interface ServiceView {
   readonly ip: Ip;
@@ -55,7 +56,8 @@ const serviceView = (state: CoreState, service: Service): ServiceView => {
   const { context } = snapshot;
   const name = context.interface ?? service.group ?? placementOf(state, service).on?.name ?? null;
   const segment = name === null ? undefined : state.segments.get(name);
-  const other = segment?.register.best(service.ip, segment.standing, myName(state)) ?? null;
+  const heard = segment?.register.best(service.ip, segment.standing, myName(state)) ?? null;
+  const other = betterClaim(heard, unheardClaim(state, service.ip));
   const isMine = at === 'leader';
   const { epoch, weak } = isMine || other === null ? context : other;
   // While unowned, what keeps this node from taking it now says more than the last transition.

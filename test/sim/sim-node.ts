@@ -160,6 +160,8 @@ export const createSimNode = (setup: NodeSetup): SimNode => {
           if (effect.patient) thread?.command({ type: 'connections', remotes: [[effect.ip, []]] }, birth);
           break;
         case 'record':
+        // There is no API server here.
+        case 'reserve':
           break;
         case 'remember.drained':
           isDrained = effect.drained;

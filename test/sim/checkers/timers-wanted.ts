@@ -23,7 +23,7 @@ const pathOf = (value: Kept['value']): string =>
 
 const isWanted = ({ payload }: Timer, service: Kept | undefined): boolean => {
   if (payload.kind === 'start' || payload.kind === 'stop' || payload.kind === 'judge') return true;
-  if (payload.kind === 'rebalance') return true;
+  if (payload.kind === 'rebalance' || payload.kind === 'leases') return true;
   if (service === undefined) return false;
   const path = pathOf(service.value);
   switch (payload.kind) {

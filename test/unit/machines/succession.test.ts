@@ -14,6 +14,7 @@ import {
   successorsFor,
   takeDelayMs,
 } from '../../../src/machines/succession.ts';
+import { restoreCluster } from '../../../src/machines/unheard.ts';
 import { any, coreConfig, createNode, LISTENED, link, loaded, START, V4, V6 } from '../../support/core.ts';
 import {
   BIRTH,
@@ -52,6 +53,7 @@ const stateWith = (over: Partial<CoreState> = {}): CoreState =>
     isEligible: true,
     drained: false,
     stopping: null,
+    cluster: restoreCluster(),
     ...over,
   }) as CoreState;
 const serviceOf = (ip: string, over: object = {}): Service =>
