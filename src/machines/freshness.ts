@@ -20,6 +20,8 @@ export interface Freshness {
   said(at: number, sequence: number, timing: { readonly intervalMs: number; readonly holdMs: number }): void;
   /** Was a hello made lately that repeats this? False where it repeats nothing. */
   isFresh(at: number, echo: number | undefined): boolean;
+  /** Time in which neither this node nor its peers ran counts for nobody. */
+  excuse(byMs: number): void;
 }
 
 export const createFreshness = (): Freshness => {
@@ -46,6 +48,9 @@ export const createFreshness = (): Freshness => {
       if (echo === undefined) return false;
       dropOld(at);
       return echoOf(echo - echoOf(first) + LOW_32_BITS) < saidAt.length;
+    },
+    excuse: (byMs) => {
+      saidAt = saidAt.map((at) => at + byMs);
     },
   };
 };

@@ -140,7 +140,8 @@ const compareWithOwn = (state: WireState, desk: HelloDesk, input: Input): void =
   }
 };
 
-export const hearHello = (
+/** Takes in a hello without acting on the time that has passed. */
+export const hearHelloOnly = (
   state: WireState,
   desk: HelloDesk,
   at: number,
@@ -166,7 +167,16 @@ export const hearHello = (
   if (proven > desk.proven) desk.voice.tellAll();
   desk.proven = proven;
   for (const input of news) compareWithOwn(state, desk, input);
-  const outputs: WireOutput[] = news.map((input) => ({ type: 'fact', input }));
-  outputs.push(...runDesk(state, desk, at));
-  return outputs;
+  return news.map((input) => ({ type: 'fact', input }));
+};
+
+export const hearHello = (
+  state: WireState,
+  desk: HelloDesk,
+  at: number,
+  hello: HelloFrame,
+): readonly WireOutput[] => {
+  const taken = state.counters.hellosHeard;
+  const outputs = hearHelloOnly(state, desk, at, hello);
+  return state.counters.hellosHeard === taken ? outputs : [...outputs, ...runDesk(state, desk, at)];
 };

@@ -85,6 +85,8 @@ export interface HelloEars {
   keeps(instance: Instance, ip: Ip): boolean;
   /** The maker of the best claim that is heard for the IP; null: nobody's is. */
   holderOf(ip: Ip): { readonly instance: Instance; readonly mac: Mac } | null;
+  /** Nobody was to be heard for so long: what follows for those who were late before. */
+  excuse(byMs: number): readonly Input[];
   forgetAll(): void;
 }
 
@@ -366,6 +368,17 @@ export const createHelloEars = (interfaceName: string): HelloEars => {
         if (best === null || isBetter(claim, best.claim)) best = { claim, mac, instance };
       }
       return best;
+    },
+    excuse: (byMs) => {
+      const news: Input[] = [];
+      for (const peer of peers.values()) {
+        if (!peer.isHeard) continue;
+        peer.lastAt += byMs;
+        const { node, instance, lastAt: lastHeardAt } = peer;
+        if (peer.isLate)
+          news.push({ type: 'peer.late', interface: interfaceName, node, instance, lastHeardAt });
+      }
+      return news;
     },
     forgetAll: () => {
       for (const peer of [...peers.values()]) forget(peer, false);

@@ -60,6 +60,8 @@ export type WireEvent =
   | { readonly type: 'main.alive'; readonly at: number }
   /** The thread ran this much later than it wanted to. */
   | { readonly type: 'overslept'; readonly byMs: number }
+  /** The answer to a `look.back` output: all that had queued was stepped, so many frames. */
+  | { readonly type: 'looked.back'; readonly frames: number }
   /** The answer to a `rebirth` output: a fresh instance. What was queued has been thrown away. */
   | { readonly type: 'born'; readonly instance: Instance }
   | { readonly type: 'clock' };
@@ -69,6 +71,8 @@ export type WireOutput =
   /** An unsolicited advertisement, which raw-socket sends from the main thread (design.md, The wire thread). */
   | { readonly type: 'advertise'; readonly interface: string; readonly ip: Ip; readonly mac: Mac }
   | { readonly type: 'fact'; readonly input: Input }
+  /** Step every frame that has queued on any socket, now, then `looked.back`. */
+  | { readonly type: 'look.back' }
   /** Throw away every queued frame and step `born` with a fresh instance (design.md, Born again). */
   | { readonly type: 'rebirth' }
   /** How long a client took to follow a move, milliseconds: for a histogram. */
@@ -90,4 +94,6 @@ export interface WireCounters {
   hellosRefused: Record<string, number>;
   rivals: Record<Ip, number>;
   rebirths: number;
+  /** Sleeps through which everybody else slept too. */
+  standstills: number;
 }

@@ -7,6 +7,7 @@ import type { Ip, Mac } from './frames.ts';
 import type { HelloFlags, Instance } from './hello.ts';
 import type { HelloDesk } from './hello-desk.ts';
 import type { InterfaceFact } from './inputs.ts';
+import type { BeforeSleep } from './oversleep.ts';
 import { createRivalReports, type RivalReports } from './rival-reports.ts';
 import type { WireConfig, WireCounters } from './wire-facts.ts';
 
@@ -46,6 +47,8 @@ export interface WireState {
   isMainHung: boolean;
   /** While it hangs: when to look for its sign of life again; nothing else may wake the thread. */
   lookAgainAt: number;
+  /** While what queued during a sleep is read: what had been heard before it. */
+  beforeSleep: BeforeSleep | null;
   /** Why the next birth is. */
   rebirthReason: string;
 }
@@ -77,12 +80,14 @@ export const createWireState = (config: WireConfig, instance: Instance): WireSta
       hellosRefused: {},
       rivals: {},
       rebirths: 0,
+      standstills: 0,
     },
     restateAt: 0,
     mainAliveAt: null,
     isShut: false,
     isMainHung: false,
     lookAgainAt: 0,
+    beforeSleep: null,
     rebirthReason: '',
   };
   return state;

@@ -15,6 +15,7 @@ import {
   gratuitousReply,
   gratuitousRequest,
 } from './neighbor-frames.ts';
+import { beginLookingBack, lookBackAt, othersWereAwake } from './oversleep.ts';
 import { effectiveHoldMs } from './segments.ts';
 import type { WireCommand, WireConfig, WireCounters, WireEvent, WireOutput } from './wire-facts.ts';
 import { createWireState, isSending, macOf, type WireState } from './wire-state.ts';
@@ -224,6 +225,15 @@ const oversleep = (state: WireState, byMs: number): readonly WireOutput[] => {
   const hasPeers = [...state.desks.values()].some(({ ears }) => ears.provenCount() > 0);
   if (state.isShut || !hasPeers || byMs < holdMs(state)) return NOTHING;
   state.rebirthReason = `the wire thread did not run for ${Math.round(byMs)} ms`;
+  return beginLookingBack(state, byMs);
+};
+
+const wakeUp = (state: WireState, at: number, frames: number): readonly WireOutput[] => {
+  if (state.beforeSleep === null) return NOTHING;
+  if (!othersWereAwake(state, frames)) {
+    state.counters.standstills += 1;
+    return runClock(state, at);
+  }
   shutAll(state);
   return [{ type: 'rebirth' }];
 };
@@ -267,6 +277,7 @@ const dispatch = (state: WireState, at: number, event: WireEvent): readonly Wire
     case 'frame': {
       const { frame, interface: name } = event;
       if (state.isShut) return NOTHING;
+      if (state.beforeSleep !== null) return lookBackAt(state, at, name, frame);
       if (frame.kind !== 'hello') return hearNeighbor(state, at, name, frame);
       const desk = state.desks.get(name);
       return desk === undefined ? NOTHING : hearHello(state, desk, at, frame);
@@ -281,6 +292,8 @@ const dispatch = (state: WireState, at: number, event: WireEvent): readonly Wire
       return hearMain(state, at, event.at);
     case 'overslept':
       return oversleep(state, event.byMs);
+    case 'looked.back':
+      return wakeUp(state, at, event.frames);
     case 'born':
       return beBorn(state, event.instance);
     case 'carried':

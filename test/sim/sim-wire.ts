@@ -88,12 +88,22 @@ export const createSimWire = (options: SimWireOptions): SimWire => {
       else if (output.type === 'advertise') advertise.push(output);
       else if (output.type === 'fact') facts.push({ at, input: output.input });
       else if (output.type === 'rebirth') isBirthDue = true;
+      else if (output.type === 'look.back') lookBack();
     }
     if (facts.length > 0 || advertise.length > 0) options.onFacts(facts, advertise);
     if (!isBirthDue) return;
     isBirthDue = false;
     frames.length = 0;
     emit(at, step.step(at, { type: 'born', instance: options.drawInstance() }));
+  };
+
+  const lookBack = (): void => {
+    const queued = frames.splice(0);
+    for (const { name, frame } of queued) {
+      const at = clock.now();
+      emit(at, step.step(at, { type: 'frame', interface: name, frame }));
+    }
+    emit(clock.now(), step.step(clock.now(), { type: 'looked.back', frames: queued.length }));
   };
 
   /** Whatever shut entries by itself (watchdog, a better claim heard): the step's own table is the truth. */

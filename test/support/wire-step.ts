@@ -50,7 +50,10 @@ export const createWire = (over: Partial<WireConfig> = {}, key?: string): Wire =
   const birth = (): Instance => birthOf(key ?? config.node, births);
   const step = createWireStep(config, birth());
   const at = (ms: number, event: WireEvent): readonly WireOutput[] => {
-    const outputs = step.step(START + ms, event);
+    let outputs = step.step(START + ms, event);
+    // The segment was awake while the thread slept: more had queued than the step looks at.
+    if (outputs.some(({ type }) => type === 'look.back'))
+      outputs = step.step(START + ms, { type: 'looked.back', frames: 1_000 });
     if (!outputs.some(({ type }) => type === 'rebirth')) return outputs;
     births += 1;
     return [...outputs, ...step.step(START + ms, { type: 'born', instance: birth() })];

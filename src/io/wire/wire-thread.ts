@@ -129,11 +129,29 @@ const perform = (at: number, event: WireEvent): void => {
       case 'left':
         left.push(...output.tookMs);
         break;
+      case 'look.back':
+        lookBack();
+        break;
       case 'rebirth':
         beBorn();
         break;
     }
   }
+};
+
+/** What is read beyond this many frames would change nothing any more (oversleep.ts). */
+const MAX_LOOKED_BACK = 1_024;
+
+/** Steps what queued while this thread did not run. */
+const lookBack = (): void => {
+  const before = framesRead;
+  for (const socket of sockets.values()) {
+    for (let last = -1; last !== framesRead && framesRead - before < MAX_LOOKED_BACK; ) {
+      last = framesRead;
+      readFrames(socket);
+    }
+  }
+  perform(now(), { type: 'looked.back', frames: framesRead - before });
 };
 
 /** Throws away what queued under the old birth (what is read first after a pause is stale), then starts anew. */

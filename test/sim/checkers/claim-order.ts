@@ -16,6 +16,8 @@ interface Heard {
   last: number;
   /** Said no longer. */
   isOver: boolean;
+  /** Only ever played again, so that the hearer may have refused it. */
+  isDoubtful: boolean;
 }
 
 /** A main thread that was busy draws its conclusions this much later: two hangs in a row (faults.ts). */
@@ -102,16 +104,17 @@ export const claimOrder: CreateChecker = ({ world, answerers, intervalMs, holdMs
     return list;
   };
 
-  const hearClaim = (hearer: string, ip: Ip, { maker, epoch, weak }: Said): boolean => {
+  const hearClaim = (hearer: string, ip: Ip, { maker, epoch, weak }: Said, isReplayed: boolean): boolean => {
     const now = world.queue.now();
     const list = claimsOf(hearer, ip);
     const known = list.findLast((claim) => claim.maker === maker && !claim.isOver);
     if (known?.epoch === epoch && known.weak === weak) {
       known.last = now;
+      known.isDoubtful &&= isReplayed;
       return false;
     }
     if (known !== undefined) known.isOver = true;
-    list.push({ maker, epoch, weak, since: now, last: now, isOver: false });
+    list.push({ maker, epoch, weak, since: now, last: now, isOver: false, isDoubtful: isReplayed });
     while ((list[0]?.isOver ?? false) && now - (list[0] as Heard).last > MEMORY_MS) list.shift();
     return true;
   };
@@ -123,6 +126,7 @@ export const claimOrder: CreateChecker = ({ world, answerers, intervalMs, holdMs
     const answeredSince = answerers.of(ip).get(hearer) ?? now;
     const isWell = (): boolean =>
       world.health.fitSince(hearer) !== null && world.node(hearer).isAnswering(ip);
+    if (ended.isDoubtful) return;
     if (mine === undefined || answeredSince >= ended.since || !isWell() || !beats(ip, mine, ended)) return;
     const voice = [...(voices.get(hearer)?.values() ?? [])].findLast(({ node }) => node === ended.maker);
     if (voice === undefined || !voice.hears.includes(instances.get(hearer) ?? '')) return;
@@ -184,10 +188,11 @@ export const claimOrder: CreateChecker = ({ world, answerers, intervalMs, holdMs
       listedSince: lists ? (table.get(hello.instance)?.listedSince ?? world.queue.now()) : null,
     });
     const listed = new Set<Ip>();
+    const isReplayed = hello.ethernetSource !== world.node(maker).mac;
     const take = (ip: Ip, epoch: number, weak: boolean): void => {
       listed.add(ip);
       const claim = { maker, epoch, weak };
-      if (hearClaim(hearer, ip, claim)) oweRestatement(hearer, ip, claim, hello);
+      if (hearClaim(hearer, ip, claim, isReplayed)) oweRestatement(hearer, ip, claim, hello);
     };
     for (const { claims } of hello.slices) for (const { ip, epoch, weak } of claims) take(ip, epoch, weak);
     for (const { ip, epoch, weak, held } of hello.changes) if (held) take(ip, epoch, weak);
@@ -206,6 +211,7 @@ export const claimOrder: CreateChecker = ({ world, answerers, intervalMs, holdMs
         since: world.queue.now(),
         last: world.queue.now(),
         isOver: true,
+        isDoubtful: true,
       });
     }
   };
