@@ -71,10 +71,11 @@ export const neverDark: CreateChecker = ({ world, answerers, intervalMs, holdMs,
 
   /** When the IP must be answered in this half at the latest. */
   const limit = (since: number, half: number): number => {
-    const fitSince = Math.min(
-      ...fitIn(half).map((name) => health.fitSince(name) ?? Number.POSITIVE_INFINITY),
-    );
-    const late = fitSince >= since ? holdMs + intervalMs + TABLES_MS + PROBE_MS : 0;
+    const starts = fitIn(half).map((name) => health.fitSince(name) ?? Number.POSITIVE_INFINITY);
+    const fitSince = Math.min(...starts);
+    // Who is still listening then changes the order when it is ready, and every rank waits anew (seed 91134).
+    const listening = Math.max(...starts) >= since - holdMs - intervalMs ? holdMs + intervalMs : 0;
+    const late = fitSince >= since ? holdMs + intervalMs + TABLES_MS + PROBE_MS : listening;
     const ranks = Math.min(MAX_RANKS, unfitCount(half)) * 2 * intervalMs;
     const loss = world.lossyUntil() >= since - holdMs ? holdMs : 0;
     return Math.max(since, fitSince, health.changedAt()) + holdMs + GRACE_MS + late + ranks + loss;
