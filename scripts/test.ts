@@ -13,6 +13,7 @@ import type { Counts } from './test-reporter.ts';
 const GROUPS = [
   { kinds: ['unit', 'rfc', 'script'], flags: ['--test-isolation=none'] },
   { kinds: ['sim'], flags: [] },
+  { kinds: ['kube'], flags: [] },
   { kinds: ['wire'], flags: ['--test-concurrency=1'] },
 ];
 
