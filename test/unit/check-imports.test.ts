@@ -49,6 +49,17 @@ const IMPORTS: [path: string, text: string, expected: string[]][] = [
   ['src/io/a.ts', "import { setup } from 'xstate';", ['1: imports xstate']],
   ['src/io/a.ts', "const x = await import('../streams/x.ts');", ['1: imports ../streams/x.ts']],
   ['src/io/a.ts', "const x = require('../cli/x.ts');", ['1: imports ../cli/x.ts']],
+  [
+    'src/io/a.ts',
+    "import type { KubeConfig } from '@kubernetes/client-node';",
+    ['1: imports @kubernetes/client-node'],
+  ],
+  [
+    'src/cli/a.ts',
+    "const x = await import('@kubernetes/client-node');",
+    ['1: imports @kubernetes/client-node'],
+  ],
+  ['src/io/kubernetes/a.ts', "import type { KubeConfig } from '@kubernetes/client-node';", []],
   ['src/ui/a.ts', "import { x } from '../io/x.ts';", ['1: imports ../io/x.ts']],
   ['src/other/a.ts', '', ['1: lies in no folder of the design']],
 ];
