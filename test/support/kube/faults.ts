@@ -26,6 +26,8 @@ export interface FaultHooks {
   muteWatches(): void;
   sendBookmarks(): void;
   compact(): void;
+  openWatches(): number;
+  connections(): number;
   down(): Promise<void>;
   up(): Promise<void>;
 }
@@ -68,6 +70,15 @@ export class Faults {
   /** Forgets the history: 410 for whoever is behind, at the next watch and for half-read lists. */
   compact(): void {
     this.hooks.compact();
+  }
+
+  /** How many were accepted so far. */
+  connections(): number {
+    return this.hooks.connections();
+  }
+
+  openWatches(): number {
+    return this.hooks.openWatches();
   }
 
   /** Requests (all, or those whose path contains `path`) are taken and never answered. */

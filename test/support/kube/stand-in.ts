@@ -80,6 +80,7 @@ class ApiServer {
   private readonly lists = new Lists(this.store);
   private readonly watches = new Watches(this.store);
   private server: Server | null = null;
+  private accepted = 0;
 
   constructor({ host = '127.0.0.1', port = 0 }: StandInOptions) {
     this.host = host;
@@ -88,6 +89,8 @@ class ApiServer {
       closeWatches: () => this.watches.closeAll(),
       muteWatches: () => this.watches.muteAll(),
       sendBookmarks: () => this.watches.bookmarkAll(),
+      connections: () => this.accepted,
+      openWatches: () => this.watches.count,
       compact: () => {
         this.store.compact();
         this.lists.forget();
@@ -101,6 +104,9 @@ class ApiServer {
     if (this.server !== null) return Promise.resolve();
     const server = createServer((request, response) => void this.answer(request, response));
     server.requestTimeout = 0;
+    server.on('connection', () => {
+      this.accepted += 1;
+    });
     this.server = server;
     return new Promise((resolve, reject) => {
       server.once('error', reject);

@@ -67,6 +67,10 @@ export class Watches {
     );
   }
 
+  get count(): number {
+    return this.open.size;
+  }
+
   closeAll(): void {
     for (const { response } of this.open) response.end();
   }
