@@ -129,6 +129,21 @@ export interface AdvertisementFact {
   readonly interfaces: readonly string[] | null;
 }
 
+/** One Service that a ServiceIP is reserved for. */
+export interface Reservation {
+  readonly namespace: string;
+  readonly name: string;
+  readonly uid: string;
+  readonly token: string;
+}
+
+/** A ServiceIP object's spec: who an address is reserved for. */
+export interface ServiceIpFact {
+  readonly ip: Ip;
+  readonly resourceVersion: string;
+  readonly services: readonly Reservation[];
+}
+
 export const serviceKey = ({ namespace, name }: { namespace: string; name: string }): ServiceKey =>
   `${namespace}/${name}`;
 
