@@ -73,7 +73,7 @@ export class AllocatorStore {
         const present = this.serviceIp(step.name);
         if ((present?.resourceVersion ?? null) !== step.resourceVersion) return null;
         const { ip, services } = step;
-        this.#push(this.serviceIps, step.name, { ip, services, resourceVersion: this.#next() });
+        this.#push(this.serviceIps, step.name, { ip, services, resourceVersion: this.#next(), held: null });
         return null;
       }
       case 'release': {
@@ -83,7 +83,8 @@ export class AllocatorStore {
         }
         if (this.serviceIp(step.name)?.resourceVersion !== step.resourceVersion) return null;
         const { ip, staying: services } = step;
-        const rest = services.length === 0 ? null : { ip, services, resourceVersion: this.#next() };
+        const rest =
+          services.length === 0 ? null : { ip, services, resourceVersion: this.#next(), held: null };
         this.#push(this.serviceIps, step.name, rest);
         return null;
       }

@@ -55,6 +55,7 @@ export const service = (name: string, over: Partial<ServiceFact> = {}): ServiceF
   selectorKey: `app=${name}`,
   requestedIps: [],
   requestedPool: null,
+  requestFault: null,
   sharingKey: null,
   ingressIps: [],
   intent: null,

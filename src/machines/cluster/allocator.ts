@@ -40,6 +40,7 @@ export type TroubleReason =
   | 'AddressLost'
   | 'AddressOfNode'
   | 'AddressOutsidePools'
+  | 'BadRequest'
   | 'FamilyNotWanted'
   | 'FamilyMissing'
   | 'NoPool'
@@ -226,13 +227,15 @@ const decide = (pass: Pass, service: ServiceFact): Decision => {
   const wanted = settle(pass, service);
   followPool(pass, service, wanted);
   const open = service.families.filter((family) => !wanted.ips.has(family) && !isRequested(service, family));
-  if (!service.isDeleting) {
+  const { requestFault } = service;
+  if (!service.isDeleting && requestFault === null) {
     for (const [family, ip] of choose(pass, service, open)) wanted.ips.set(family, ip);
   }
   const missing = service.families.filter((family) => !wanted.ips.has(family));
-  const shortages = missing
-    .filter((family) => open.includes(family))
-    .map((family) => shortage(pass, service, family));
+  const shortages =
+    requestFault === null
+      ? missing.filter((family) => open.includes(family)).map((family) => shortage(pass, service, family))
+      : [trouble('BadRequest', requestFault)];
   const kept = reportKept(pass, service, [...wanted.ips.values()]);
   const troubles = [...wanted.troubles, ...kept, ...shortages, ...reportLost(pass, service)];
   const isEnough =

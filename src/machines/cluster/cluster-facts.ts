@@ -45,6 +45,8 @@ export interface ServiceFact {
   readonly selectorKey: string;
   readonly requestedIps: readonly Ip[];
   readonly requestedPool: string | null;
+  /** Why what it asks for cannot be read; null when it can. It then gets nothing new. */
+  readonly requestFault: string | null;
   /** Null: shares no address. */
   readonly sharingKey: string | null;
   readonly ingressIps: readonly Ip[];
@@ -66,6 +68,11 @@ export interface NodeFact {
   readonly addresses: readonly Ip[];
   /** What the drain annotation asks for; `configured`: in the style that is configured. */
   readonly drain: DrainStyle | 'configured' | null;
+}
+
+export interface NamespaceFact {
+  readonly name: string;
+  readonly labels: Labels;
 }
 
 export interface EndpointFact {
@@ -137,11 +144,21 @@ export interface Reservation {
   readonly token: string;
 }
 
-/** A ServiceIP object's spec: who an address is reserved for. */
+/** A ServiceIP object: who an address is reserved for, and who held it at its last move. */
 export interface ServiceIpFact {
   readonly ip: Ip;
   readonly resourceVersion: string;
   readonly services: readonly Reservation[];
+  /** Null: nobody has written it. */
+  readonly held: HeldFact | null;
+}
+
+/** The claim that a ServiceIP's status mirrors. */
+export interface HeldFact {
+  /** Null: nobody holds it. */
+  readonly holder: NodeName | null;
+  readonly epoch: number;
+  readonly weak: boolean;
 }
 
 export const serviceKey = ({ namespace, name }: { namespace: string; name: string }): ServiceKey =>

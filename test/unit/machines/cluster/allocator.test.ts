@@ -292,6 +292,15 @@ for (const [what, pools, over, others, expected] of SAID) {
   });
 }
 
+test('what cannot be read gets nothing new, and loses nothing', () => {
+  const requestFault = 'holdfast.dev/loadBalancerIPs: "banana" is not an address';
+  const allocation = allocate(
+    facts([V4], [service('a', { requestFault }), serving('b', ['10.0.0.2'], { requestFault })]),
+  );
+  assert.deepEqual(given(allocation), { a: [], b: ['10.0.0.2'] });
+  assert.deepEqual(troubles(allocation, 'a'), [`BadRequest: ${requestFault}`]);
+});
+
 test('an address of a node is never given, and the pool that covers it is reported', () => {
   const nodeAddresses = new Map([['10.0.0.1', 'n1']]);
   const asked = service('b', { requestedIps: ['10.0.0.1'] });
@@ -304,7 +313,7 @@ test('an address of a node is never given, and the pool that covers it is report
 
 test('an address reserved for a Service that is not known here is not free', () => {
   const other = { namespace: 'shop', name: 'z', uid: 'z', token: '1' };
-  const serviceIps = [{ ip: '10.0.0.1', resourceVersion: '1', services: [other] }];
+  const serviceIps = [{ ip: '10.0.0.1', resourceVersion: '1', services: [other], held: null }];
   assert.deepEqual(given(allocate(facts([V4], [service('a')], { serviceIps }))), { a: ['10.0.0.2'] });
 });
 
