@@ -41,13 +41,14 @@ export interface Config {
   readonly http: Listen | null;
   /** Null: not served. */
   readonly metrics: Listen | null;
-  /** `kubernetes` is refused until this program can do it. */
-  readonly cluster: 'file';
-  /** `kubeconfig` null: the service account of the pod. */
+  readonly cluster: 'file' | 'kubernetes';
+  /** `kubeconfig` null: the service account of the pod. `namespace` null: the one that this says. */
   readonly kubernetes: {
     readonly kubeconfig: string | null;
     readonly loadBalancerClass: string;
     readonly defaultClass: boolean;
+    /** Where the Leases of the daemons are. */
+    readonly namespace: string | null;
   };
 }
 
@@ -56,6 +57,7 @@ export const toCoreConfig = (config: Config): CoreConfig => ({
   node: config.node,
   interfaces: config.interfaces,
   serviceIPs: config.serviceIPs,
+  ...(config.cluster === 'kubernetes' ? { cluster: config.cluster } : {}),
   serve: config.serve,
   probe: config.probe,
   heartbeat: { intervalMs: config.heartbeat.intervalMs, deadAfterMs: config.heartbeat.deadAfterMs },

@@ -61,11 +61,19 @@ const required = (value: unknown, lineOf: YamlDocument['lineOf']): Finding[] => 
   return [{ line: lineOf([]), path: ['serviceIPs'], text }];
 };
 
+/** The cluster says which service IPs there are; two sources would contradict each other. */
+const surplus = (value: unknown, lineOf: YamlDocument['lineOf']): Finding[] => {
+  if (property(value, 'cluster') !== 'kubernetes' || property(value, 'serviceIPs') === undefined) return [];
+  const text = 'come from Services with cluster: kubernetes; leave it out';
+  return [{ line: lineOf(['serviceIPs']), path: ['serviceIPs'], text }];
+};
+
 const toConfig = (file: ConfigFile, node: string): Config => ({
   node,
   interfaces: file.interfaces,
   serviceIPs: file.serviceIPs ?? [],
-  serve: file.serve,
+  // kube-proxy, or what stands in for it, accepts the traffic.
+  serve: file.serve ?? (file.cluster === 'kubernetes' ? 'none' : 'host'),
   announce: file.announce,
   probe: file.probe,
   announcements: { refreshMs: file.announcements.refresh },
@@ -83,7 +91,7 @@ const toConfig = (file: ConfigFile, node: string): Config => ({
   control: file.control,
   http: file.http,
   metrics: file.metrics,
-  cluster: 'file',
+  cluster: file.cluster,
   kubernetes: file.kubernetes,
 });
 
@@ -92,8 +100,10 @@ const doubts = (config: Config, value: unknown, lineOf: YamlDocument['lineOf']):
   const findings: Finding[] = [];
   const doubt = (path: Path, text: string) => findings.push({ line: lineOf(path), path, text });
   const { serviceIPs, interfaces, drain } = config;
-  if (serviceIPs.length === 0) doubt(['serviceIPs'], 'is empty; this node will announce nothing');
-  if (property(value, 'kubernetes') !== undefined) doubt(['kubernetes'], 'has no effect with cluster: file');
+  const isFile = config.cluster === 'file';
+  if (isFile && serviceIPs.length === 0) doubt(['serviceIPs'], 'is empty; this node will announce nothing');
+  if (isFile && property(value, 'kubernetes') !== undefined)
+    doubt(['kubernetes'], 'has no effect with cluster: file');
   if (drain.quietMs > drain.windowMs) {
     const window = formatDuration(drain.windowMs);
     doubt(['drain', 'quiet'], `is longer than drain.window, which ends every drain after ${window}`);
@@ -107,18 +117,26 @@ const doubts = (config: Config, value: unknown, lineOf: YamlDocument['lineOf']):
   return findings;
 };
 
+/** In a pod the Node's name, which the DaemonSet puts there; the host may be called otherwise. */
+const defaultName = (): string => process.env.NODE_NAME ?? hostname();
+
 /**
  * Reads, checks and completes a configuration. `file` names it in problems; `host` is the default of `node`.
  * Returns every problem (at most 100 and a count), sorted by line; never throws for what the text holds.
  */
-export const parseConfig = (text: string, file: string, host: string = hostname()): ConfigResult => {
+export const parseConfig = (text: string, file: string, host: string = defaultName()): ConfigResult => {
   const { value, problems, warnings, lineOf } = readYaml(text);
   // A syntax error leaves nothing to check: all else would be about what was not read.
   if (problems.some(({ path }) => path.length === 0)) {
     return { ok: false, problems: problemsOf(file, syntaxOnly(problems)) };
   }
   const checked = fileSchema.safeParse(value ?? {});
-  const findings: Finding[] = [...problems, ...required(value, lineOf), ...duplicates(value, lineOf)];
+  const findings: Finding[] = [
+    ...problems,
+    ...required(value, lineOf),
+    ...surplus(value, lineOf),
+    ...duplicates(value, lineOf),
+  ];
   if (!checked.success) findings.push(...checked.error.issues.flatMap((issue) => findingsOf(issue, lineOf)));
   const node = property(value, 'node') === undefined ? readNodeName(host.toLowerCase()) : null;
   if (node !== null && 'wrong' in node) {

@@ -149,6 +149,7 @@ const KUBERNETES = {
   kubeconfig: read(readPath, 'an absolute path or null').nullable().default(null),
   loadBalancerClass: read(readClass, 'a name such as holdfast.dev/l2').default('holdfast.dev/l2'),
   defaultClass: flag().default(false),
+  namespace: read(readNodeName, 'a name such as holdfast-system').nullable().default(null),
 };
 const SECTIONS: Readonly<Record<string, Shape>> = {
   heartbeat: HEARTBEAT,
@@ -198,7 +199,7 @@ const FILE = {
       expected('a list such as [{ip: 10.99.0.100}], which may be empty: []'),
     )
     .optional(),
-  serve: oneOf(['host', 'none']).default('host'),
+  serve: oneOf(['host', 'none']).optional(),
   announce: flag().default(true),
   probe: oneOf(['quick', 'full', 'off']).default('quick'),
   announcements: section(ANNOUNCEMENTS, 'a mapping such as {refresh: 60s}').prefault({}),
@@ -214,11 +215,7 @@ const FILE = {
   control: read(readSocketPath, 'an absolute path').default('/run/holdfast/holdfast.sock'),
   http: listen(9475, { host: '127.0.0.1', port: 9475 }),
   metrics: listen(9476, { host: null, port: 9476 }),
-  cluster: oneOf(['file', 'kubernetes'])
-    .refine((cluster) => cluster === 'file', {
-      message: 'kubernetes is not in this version, which runs standalone only; file, or leave it out',
-    })
-    .default('file'),
+  cluster: oneOf(['file', 'kubernetes']).default('file'),
   kubernetes: section(KUBERNETES, 'a mapping such as {kubeconfig: null}').prefault({}),
 };
 
