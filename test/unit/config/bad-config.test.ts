@@ -128,7 +128,7 @@ test('wrong types and values are refused with what is allowed', () => {
       ' interfaces: is an empty list, which excludes all; at least one entry, or leave it out',
     ],
     ['interfaces: [eth0, eth0]', ' interfaces[1]: "eth0" is listed twice; keep one'],
-    ['cluster: kubernetes', ' serviceIPs: come from Services with cluster: kubernetes; leave it out'],
+    ['cluster: kubernets', ' cluster: "kubernets" is not known; kubernetes? one of file, kubernetes'],
     [
       'watchdog: "\\u202e3s"',
       ' watchdog: "\\u202e3s" is not a duration; a whole number with ms, s, m, h, from 500ms to 1m',

@@ -49,7 +49,12 @@ const DEFAULTS: Config = {
   http: { host: '127.0.0.1', port: 9475 },
   metrics: { host: null, port: 9476 },
   cluster: 'file',
-  kubernetes: { kubeconfig: null, loadBalancerClass: 'holdfast.dev/l2', defaultClass: false },
+  kubernetes: {
+    kubeconfig: null,
+    loadBalancerClass: 'holdfast.dev/l2',
+    defaultClass: false,
+    namespace: null,
+  },
 };
 
 const accepted = (text: string): Config => {
@@ -201,4 +206,18 @@ test('10,000 service IPs load in less than a second', () => {
     return performance.now() - start;
   });
   assert.ok(Math.min(...took) < 1_000, `took ${took.map(Math.round).join(', ')} ms`);
+});
+
+test('with cluster: kubernetes the service IPs are the cluster’s, and something else serves unless told', () => {
+  const read = parseConfig('cluster: kubernetes\nnode: n1\n', 'c.yaml');
+  assert.ok(read.ok);
+  assert.deepEqual(
+    [read.config.cluster, read.config.serve, read.config.serviceIPs],
+    ['kubernetes', 'none', []],
+  );
+  assert.equal(toCoreConfig(read.config).cluster, 'kubernetes');
+  const both = parseConfig('serviceIPs: []\ncluster: kubernetes\n', 'c.yaml');
+  assert.deepEqual(both.ok ? [] : both.problems.map(({ text }) => text), [
+    'c.yaml:1: serviceIPs: come from Services with cluster: kubernetes; leave it out',
+  ]);
 });
