@@ -3,6 +3,7 @@
 // random number and no socket; time comes in with the inputs, and every due timer fires at its own due time.
 
 import { answerReserve, changeServices, hearObjects, leasesDue } from './cluster-news.ts';
+import type { NodeName } from './claims.ts';
 import { type CoreConfig, type ServiceIpConfig, startDelayMs } from './config.ts';
 import { reconsider, reconsiderAll } from './contest.ts';
 import { applyPolicy, type CoreState, type CoreTimer, send } from './core-state.ts';
@@ -36,8 +37,8 @@ import { checkpointSegment, createSegment, type SegmentCheckpoint } from './segm
 import { type ServiceIpEvent, stateOf } from './service-ip.ts';
 import { type Because, createServices, policyOf, type ServiceCheckpoint } from './services.ts';
 import { createTimers, type TimersCheckpoint } from './timers.ts';
-import { type ClusterCheckpoint, checkpointCluster, renewLease, restoreCluster } from './unheard.ts';
-import { type CoreView, viewOf } from './view.ts';
+import { type ClusterCheckpoint, checkpointCluster, isHeard, renewLease, restoreCluster } from './unheard.ts';
+import { type CoreView, type ServiceView, serviceView, viewOf } from './view.ts';
 
 /** Everything the core knows, as JSON: what starts a journal segment, and what a replay starts from. */
 export interface CoreCheckpoint {
@@ -74,6 +75,10 @@ export interface Core {
   wants(effect: Effect): boolean;
   checkpoint(): CoreCheckpoint;
   view(): CoreView;
+  /** Is this peer heard on some segment, or vouched for? */
+  hears(node: NodeName): boolean;
+  /** One service IP's part of the view; null: there is no such service IP. */
+  service(ip: Ip): ServiceView | null;
 }
 
 /** Causes of the transitions that a machine's own delays make. */
@@ -385,5 +390,10 @@ export const createCore = (from?: CoreCheckpoint): Core => {
     wants: (effect) => wants(state, effect),
     checkpoint: () => checkpointOf(state),
     view: () => viewOf(state),
+    hears: (node) => isHeard(state, node),
+    service: (ip) => {
+      const service = state.services.all.get(ip);
+      return service === undefined ? null : serviceView(state, service);
+    },
   };
 };

@@ -4,6 +4,7 @@ import type { NodeName } from './claims.ts';
 import { reconsiderAll, segmentOn } from './contest.ts';
 import { type CoreState, endHandover, isDrained, isPatient, send } from './core-state.ts';
 import type { Ip } from './frames.ts';
+import type { ExcludedNode } from './inputs.ts';
 import { intervalOf } from './segments.ts';
 import { stateOf } from './service-ip.ts';
 import type { Service } from './services.ts';
@@ -151,16 +152,14 @@ const stayHere = (state: CoreState): void => {
 };
 
 /** The cluster's word on which nodes may hold service IPs: this one gives what it has, or may take again. */
-export const exclude = (
-  state: CoreState,
-  nodes: readonly { readonly node: NodeName; readonly reason: string }[],
-): void => {
+export const exclude = (state: CoreState, nodes: readonly ExcludedNode[]): void => {
   const wasDrained = isDrained(state);
   state.cluster.excluded = new Map(nodes.map(({ node, reason }) => [node, reason]));
   const isNow = isDrained(state);
   if (isNow && !wasDrained) {
     sayFlags(state);
-    beginHandovers(state, null, null);
+    const mine = nodes.find(({ node }) => node === state.config?.node);
+    beginHandovers(state, null, null, mine?.patient);
   } else if (!isNow && wasDrained) stayHere(state);
   // Who can take, and in which order, has changed for everybody.
   retryHandovers(state);

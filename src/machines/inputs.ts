@@ -38,6 +38,13 @@ export interface PeerClaim extends Claim {
   readonly successor: NodeName | null;
 }
 
+/** `patient`: how it gives what it holds; absent: as configured. */
+export interface ExcludedNode {
+  readonly node: NodeName;
+  readonly reason: string;
+  readonly patient?: boolean;
+}
+
 export type Input =
   /** A new life of this node begins. `drained`: it was, when it last ended. */
   | {
@@ -102,7 +109,7 @@ export type Input =
   /** The nodes that may not hold service IPs, and why (a level: all of them). */
   | {
       readonly type: 'nodes.excluded';
-      readonly nodes: readonly { readonly node: NodeName; readonly reason: string }[];
+      readonly nodes: readonly ExcludedNode[];
     }
   /** A peer's Lease was renewed, as was just seen. */
   | { readonly type: 'lease.renewed'; readonly node: NodeName }

@@ -46,7 +46,8 @@ export const checkpointCluster = ({ excluded, leases, objects }: Cluster): Clust
   objects: [...objects.values()],
 });
 
-const isHeard = (state: CoreState, node: NodeName): boolean => {
+/** Heard on some segment, or vouched for there. */
+export const isHeard = (state: CoreState, node: NodeName): boolean => {
   for (const { standing } of state.segments.values()) if (standing.counts(node)) return true;
   return false;
 };

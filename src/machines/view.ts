@@ -50,7 +50,7 @@ export interface CoreView {
   readonly serviceIPs: readonly ServiceView[];
 }
 
-const serviceView = (state: CoreState, service: Service): ServiceView => {
+export const serviceView = (state: CoreState, service: Service): ServiceView => {
   const { snapshot, obstacle, since, handover } = service;
   const at = stateOf(snapshot);
   const { context } = snapshot;

@@ -69,8 +69,9 @@ export type Write =
       readonly resource: Resource;
       readonly namespace?: string;
       readonly name: string;
-      /** Deletes only this very object. */
+      /** Deletes only this very object, or only this version of it. */
       readonly uid?: string;
+      readonly resourceVersion?: string;
     };
 
 export interface Writer {
@@ -103,7 +104,13 @@ export const askOf = (write: Write): Ask => {
   }
   const place = { namespace: write.namespace ?? null, name: write.name };
   if (write.verb === 'delete') {
-    const body = write.uid === undefined ? {} : { preconditions: { uid: write.uid } };
+    const { uid, resourceVersion } = write;
+    const isAny = uid === undefined && resourceVersion === undefined;
+    const preconditions = {
+      ...(uid === undefined ? {} : { uid }),
+      ...(resourceVersion === undefined ? {} : { resourceVersion }),
+    };
+    const body = isAny ? {} : { preconditions };
     return { method: 'DELETE', path: pathOf(resource, place), body };
   }
   const subresource = write.subresource === undefined ? {} : { subresource: write.subresource };

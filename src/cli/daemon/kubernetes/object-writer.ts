@@ -1,0 +1,171 @@
+// ServiceIP objects: what they say goes to the core where another node is named, and what this node holds is written
+// into them, by compare-and-swap, when it differs: at moves, and after an absence of the API server. Level-based.
+import type { Logger } from 'pino';
+import type { ClusterClient } from '../../../io/kubernetes/cluster-client.ts';
+import type { Failure } from '../../../io/kubernetes/outcome.ts';
+import { SERVICE_IPS } from '../../../io/kubernetes/resource.ts';
+import type { Write, Writer } from '../../../io/kubernetes/writer.ts';
+import type { ServiceIpFact } from '../../../machines/cluster/cluster-facts.ts';
+import { ipOfServiceIpName, serviceIpName } from '../../../machines/cluster/service-ip-name.ts';
+import type { Core } from '../../../machines/core.ts';
+import type { Effect } from '../../../machines/effects.ts';
+import type { Ip } from '../../../machines/frames.ts';
+import type { Input } from '../../../machines/inputs.ts';
+import type { ObjectClaim } from '../../../machines/unheard.ts';
+
+/** What objects say is gathered for a moment: a list of 10,000 is one input. */
+const GATHER_MS = 5;
+/** A write that failed otherwise than by conflict or absence is tried again after this. */
+const AGAIN_MS = 1_000;
+/** The schema's limit (deploy/crds/serviceips.yaml). */
+const MAX_REASON = 512;
+
+export interface ObjectWriterParts {
+  readonly client: ClusterClient;
+  readonly writer: Writer;
+  readonly core: Core;
+  readonly node: string;
+  readonly tell: (input: Input) => void;
+  readonly log: Logger;
+}
+
+export interface ObjectWriter {
+  /** A ServiceIP object as the API server has it; null: there is none. */
+  serviceIp(key: string, fact: ServiceIpFact | null, isNews: boolean): void;
+  /** This node's part in an IP changed. */
+  recorded(effects: readonly Extract<Effect, { type: 'record' }>[]): void;
+  reserve(effect: Extract<Effect, { type: 'reserve' }>): void;
+  facts(): Iterable<ServiceIpFact>;
+  close(): void;
+}
+
+type Status = Readonly<Record<string, unknown>>;
+
+const patchOf = (ip: Ip, resourceVersion: string, status: Status): Write => ({
+  verb: 'patch',
+  resource: SERVICE_IPS,
+  name: serviceIpName(ip),
+  subresource: 'status',
+  patch: { metadata: { resourceVersion }, status },
+});
+
+export const createObjectWriter = (parts: ObjectWriterParts): ObjectWriter => {
+  const { client, writer, core, node, tell, log } = parts;
+  const known = new Map<Ip, ServiceIpFact>();
+  /** IPs whose object does not say what is true, as far as this node knows. */
+  const owed = new Set<Ip>();
+  const gathered = { old: new Map<Ip, ObjectClaim>(), news: new Map<Ip, ObjectClaim>() };
+  let timer: NodeJS.Timeout | null = null;
+  let again: NodeJS.Timeout | null = null;
+  let lastComplaint = '';
+
+  const flush = (): void => {
+    timer = null;
+    for (const [claims, isNews] of [
+      [gathered.old, false],
+      [gathered.news, true],
+    ] as const) {
+      if (claims.size === 0) continue;
+      tell({ type: 'objects.seen', objects: [...claims.values()], isNews });
+      claims.clear();
+    }
+  };
+
+  const tellCore = ({ ip, held }: ServiceIpFact, isNews: boolean): void => {
+    // What this node wrote itself is no news to it.
+    if (held === null || held.holder === node) return;
+    const { holder, epoch, weak } = held;
+    gathered[isNews ? 'news' : 'old'].set(ip, { ip, holder, epoch, weak });
+    timer ??= setTimeout(flush, GATHER_MS);
+  };
+
+  /** What the object is to say now; null: what it says is right, or it is for another node to write. */
+  const wanted = (ip: Ip): Status | null => {
+    const view = core.service(ip);
+    const held = known.get(ip)?.held ?? null;
+    const from = held?.holder != null && held.holder !== node ? [held.holder] : [];
+    if (view?.state === 'leader') {
+      const { epoch, weak, since, cause, reason, interface: name, mac } = view;
+      if (held?.holder === node && held.epoch === epoch && held.weak === weak) return null;
+      return {
+        ...{ holder: node, state: 'leader', epoch, weak, cause, reason: reason.slice(0, MAX_REASON) },
+        ...{ since: new Date(since).toISOString(), interface: name, mac },
+        // Only a planned move leaves somebody who carries clients on.
+        draining: cause === 'planned' ? from : [],
+      };
+    }
+    if (held === null || held.holder !== node || (view !== null && view.holder !== null)) return null;
+    const why = view === null ? 'it is no service IP any more' : view.reason;
+    return { holder: '', state: 'unowned', reason: why.slice(0, MAX_REASON), draining: [] };
+  };
+
+  const make = (ip: Ip): Write | null => {
+    const object = known.get(ip);
+    const status = wanted(ip);
+    // Without an object there is nothing to write into; the allocator makes it, and that is news.
+    return object === undefined || status === null ? null : patchOf(ip, object.resourceVersion, status);
+  };
+
+  const complain = ({ kind, text }: Failure): void => {
+    if (kind === 'unreachable' || text === lastComplaint) return;
+    lastComplaint = text;
+    log.warn({ code: 'service-ip-object' }, `ServiceIP objects: ${text}`);
+  };
+
+  const publish = (ip: Ip): void => {
+    if (make(ip) === null) {
+      owed.delete(ip);
+      return;
+    }
+    owed.add(ip);
+    void writer
+      .write(`serviceip ${ip}`, () => make(ip))
+      .then((outcome) => {
+        if (outcome.ok) return void owed.delete(ip);
+        const { kind } = outcome.failure;
+        // The watch brings the newer version, or its end, and with that the next attempt.
+        if (kind === 'conflict' || kind === 'missing') return;
+        complain(outcome.failure);
+        if (kind !== 'unreachable') again ??= setTimeout(publishOwed, AGAIN_MS);
+      });
+  };
+
+  const publishOwed = (): void => {
+    again = null;
+    for (const ip of [...owed]) publish(ip);
+  };
+  const stopListening = client.reachability.onBack(publishOwed);
+
+  const reserve = async ({ ip, epoch, weak }: Extract<Effect, { type: 'reserve' }>): Promise<void> => {
+    const answer = (won: boolean): void => tell({ type: 'reserve.answered', ip, epoch, won });
+    const object = known.get(ip);
+    if (object === undefined) return answer(false);
+    const status = { holder: node, state: 'candidate', epoch, weak, reason: 'reserved before it is taken' };
+    const outcome = await writer.write(`reserve ${ip}`, () => patchOf(ip, object.resourceVersion, status));
+    if (!outcome.ok) complain(outcome.failure);
+    answer(outcome.ok && outcome.value !== null);
+  };
+
+  return {
+    serviceIp: (key, fact, isNews) => {
+      const ip = fact?.ip ?? ipOfServiceIpName(key);
+      if (ip === null) return;
+      if (fact === null) known.delete(ip);
+      else {
+        known.set(ip, fact);
+        tellCore(fact, isNews);
+      }
+      publish(ip);
+    },
+    recorded: (effects) => {
+      for (const { ip } of effects) publish(ip);
+    },
+    reserve: (effect) => void reserve(effect),
+    facts: () => known.values(),
+    close: () => {
+      stopListening();
+      if (timer !== null) clearTimeout(timer);
+      if (again !== null) clearTimeout(again);
+    },
+  };
+};
