@@ -5,8 +5,8 @@ import { Worker } from 'node:worker_threads';
 import type { CoreCheckpoint } from '../../machines/core.ts';
 import type { Effect } from '../../machines/effects.ts';
 import type { StampedInput } from '../../machines/inputs.ts';
+import { JOURNAL_FORMAT } from '../../machines/journal-formats.ts';
 import { makeDirectory } from '../make-directory.ts';
-import { JOURNAL_FORMAT } from './journal-lines.ts';
 import {
   DONE,
   DROPPED,

@@ -1,6 +1,12 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { type JournalRecord, NO_HASH, seal, unseal } from '../../../src/io/journal/journal-lines.ts';
+import {
+  type JournalRecord,
+  NO_HASH,
+  openLine,
+  parseBody,
+  seal,
+} from '../../../src/io/journal/journal-lines.ts';
 import { readSegment } from '../../../src/io/journal/journal-reader.ts';
 import { createCore } from '../../../src/machines/core.ts';
 import { CLOCK, START } from '../../support/core.ts';
@@ -39,10 +45,10 @@ const damagedLines = (lines: readonly string[]): number[] => [
 test('a sealed line is read back as what it was, and follows the line before it and no other', () => {
   const first = seal(NO_HASH, JSON.stringify(HEADER));
   const second = seal(first.hash, '{"text":"a \\"quoted\\" } and ,\\"h\\":\\"0123456789abcdef\\"}"}');
-  const opened = unseal(first.hash, second.line);
+  const opened = openLine(first.hash, second.line);
   assert.ok(opened.ok && opened.follows);
-  assert.deepEqual(opened.record, { text: 'a "quoted" } and ,"h":"0123456789abcdef"}' });
-  const elsewhere = unseal(NO_HASH, second.line);
+  assert.deepEqual(parseBody(opened.body), { text: 'a "quoted" } and ,"h":"0123456789abcdef"}' });
+  const elsewhere = openLine(NO_HASH, second.line);
   assert.ok(elsewhere.ok && !elsewhere.follows);
 });
 
