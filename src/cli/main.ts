@@ -11,6 +11,8 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   drain: async () => (await import('./commands/drain.ts')).drain,
   undrain: async () => (await import('./commands/drain.ts')).undrain,
   replay: async () => (await import('./commands/replay.ts')).replayCommand,
+  explain: async () => (await import('./commands/explain.ts')).explainCommand,
+  timeline: async () => (await import('./commands/timeline.ts')).timeline,
   diagram: async () => (await import('./commands/diagram.ts')).diagram,
   doctor: async () => (await import('./commands/doctor.ts')).doctor,
   lab: async () => (await import('./commands/lab.ts')).lab,

@@ -31,7 +31,7 @@ import { betterClaim, mayTake, unheardClaim } from './unheard.ts';
  * How long an address is probed before its first claim ever. `full` is RFC 5227 §1.1 at its longest: PROBE_WAIT
  * 1 s, two gaps of PROBE_MAX 2 s, ANNOUNCE_WAIT 2 s.
  */
-const PROBE_MS = { quick: 1_000, full: 7_000, off: 0 } as const;
+export const PROBE_MS = { quick: 1_000, full: 7_000, off: 0 } as const;
 /**
  * When many addresses are first claimed together, each starts probing this much after the one before: three
  * probes each make 10,000 frames a second, as much again as announcements may (announcer.ts).

@@ -2,12 +2,13 @@
 // the same effects, on a live node, in a replay, in the simulator and in the browser. It reads no clock, no
 // random number and no socket; time comes in with the inputs, and every due timer fires at its own due time.
 
-import { answerReserve, changeServices, hearObjects, leasesDue } from './cluster-news.ts';
 import type { NodeName } from './claims.ts';
+import { answerReserve, changeServices, hearObjects, leasesDue } from './cluster-news.ts';
 import { type CoreConfig, type ServiceIpConfig, startDelayMs } from './config.ts';
 import { reconsider, reconsiderAll } from './contest.ts';
 import { applyPolicy, type CoreState, type CoreTimer, send } from './core-state.ts';
 import type { Effect } from './effects.ts';
+import { explainTaking, type Taking } from './explain-candidates.ts';
 import type { Ip } from './frames.ts';
 import {
   drain,
@@ -79,6 +80,8 @@ export interface Core {
   hears(node: NodeName): boolean;
   /** One service IP's part of the view; null: there is no such service IP. */
   service(ip: Ip): ServiceView | null;
+  /** Why this node has an IP or has not, and who could take it; null when it is not configured here. */
+  taking(ip: Ip): Taking | null;
 }
 
 /** Causes of the transitions that a machine's own delays make. */
@@ -395,5 +398,6 @@ export const createCore = (from?: CoreCheckpoint): Core => {
       const service = state.services.all.get(ip);
       return service === undefined ? null : serviceView(state, service);
     },
+    taking: (ip) => explainTaking(state, ip),
   };
 };

@@ -20,20 +20,13 @@ export interface Transition {
   readonly ref: string;
 }
 
-export interface Steps {
-  /** Inputs at which the two sides did not do exactly the same. */
-  readonly differing: number;
-  readonly first: string | null;
-}
-
 export interface SideBySide {
   readonly was: readonly Transition[];
   readonly now: readonly Transition[];
-  readonly steps: Steps;
   /** Answers of the host that the record does not hold. */
   readonly madeUp: number;
-  /** `ref` names the input for people, `file:line`. */
-  input(ref: string, at: number, input: Input): void;
+  /** `ref` names the input for people, `file:line`. Returns whether both sides did exactly the same. */
+  input(ref: string, at: number, input: Input): boolean;
 }
 
 export interface Sides {
@@ -76,8 +69,6 @@ export const createSideBySide = ({ was, now, translate }: Sides): SideBySide => 
   const waiting: MadeUp[] = [];
   let confirmMs = CONFIRM_MS;
   let madeUp = 0;
-  let differing = 0;
-  let first: string | null = null;
 
   const note = (side: 'was' | 'now', ref: string, at: number, effects: readonly Effect[]): void => {
     for (const effect of effects) {
@@ -133,9 +124,6 @@ export const createSideBySide = ({ was, now, translate }: Sides): SideBySide => 
   return {
     was: transitions.was,
     now: transitions.now,
-    get steps() {
-      return { differing, first };
-    },
     get madeUp() {
       return madeUp;
     },
@@ -158,9 +146,7 @@ export const createSideBySide = ({ was, now, translate }: Sides): SideBySide => 
         waiting.sort((a, b) => a.at - b.at);
       };
       drive(now, waiting, { at, input: heardByOther(translate(input)) }, onNow);
-      if (JSON.stringify(led.was) === JSON.stringify(led.now)) return;
-      differing += 1;
-      first ??= ref;
+      return JSON.stringify(led.was) === JSON.stringify(led.now);
     },
   };
 };

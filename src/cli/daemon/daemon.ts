@@ -207,6 +207,7 @@ export const runDaemon = async (initial: Config, file: string): Promise<number> 
   const parts: RouteParts = {
     node: config.node,
     instance,
+    journalDirectory: directory,
     core,
     wire,
     icmpv6,

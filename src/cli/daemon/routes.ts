@@ -13,6 +13,8 @@ import { buildStatus } from './status.ts';
 export interface RouteParts {
   readonly node: string;
   readonly instance: string;
+  /** Where the journal is: commands that look back read it themselves. */
+  readonly journalDirectory: string;
   readonly core: Core;
   readonly wire: Wire;
   readonly icmpv6: Icmpv6Sockets;
@@ -83,8 +85,8 @@ const scrape = async ({ core, wire, icmpv6, journal, metrics }: RouteParts): Pro
 /** For root only, over the control socket. */
 export const controlRoutes = (parts: RouteParts): Routes => ({
   'GET /identity': () => {
-    const { node, instance } = parts;
-    return json({ node, pid: process.pid, instance, version: VERSION });
+    const { node, instance, journalDirectory: journal } = parts;
+    return json({ node, pid: process.pid, instance, version: VERSION, journal });
   },
   'GET /status': () => status(parts),
   'GET /metrics': () => scrape(parts),

@@ -59,6 +59,14 @@ export const joinNegativeMoments = (args: readonly string[], options: readonly s
 /** `12:00:03.204`. */
 export const timeOfDay = (at: number): string => new Date(at).toISOString().slice(11, 23);
 
+const dayOf = (at: number): number => Math.floor(at / DAY_MS);
+
+/** How to write moments between two of them: with the date where they lie on different days. */
+export const momentsBetween = (from: number, to: number): ((at: number) => string) =>
+  dayOf(from) === dayOf(to)
+    ? timeOfDay
+    : (at) => new Date(at).toISOString().replace('T', ' ').replace('Z', '');
+
 /** `3.2 ms`, `204 ms`, `12.5 s`, `7 min`, `3.1 h`. */
 export const duration = (ms: number): string => {
   if (ms < 10) return `${Number(ms.toFixed(1))} ms`;

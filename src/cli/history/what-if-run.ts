@@ -5,12 +5,18 @@ import { type Damage, type SegmentScan, scanSegment } from '../../io/journal/seg
 import type { CoreConfig } from '../../machines/config.ts';
 import { createCore } from '../../machines/core.ts';
 import type { Input } from '../../machines/inputs.ts';
-import { createSideBySide, type SideBySide, type Steps } from '../../machines/side-by-side.ts';
+import { createSideBySide, type SideBySide } from '../../machines/side-by-side.ts';
 import { diffTransitions, type TransitionDifference } from '../../machines/transition-diff.ts';
 import { checkpointUnder, createTranslation } from '../../machines/what-if.ts';
 import type { Alternative } from './alternative.ts';
 import type { Journals, LifeFiles } from './journals.ts';
 import type { Window } from './replay-run.ts';
+
+export interface Steps {
+  /** Inputs at which the two sides did not do exactly the same. */
+  readonly differing: number;
+  readonly first: string | null;
+}
 
 export interface LifeDifferences {
   readonly node: string;
@@ -83,13 +89,15 @@ const startLife = (life: LifeFiles, run: Run, index: number): SideBySide => {
   return createSideBySide({ was, now, translate });
 };
 
+interface Walked {
+  inputs: number;
+  differing: number;
+  first: string | null;
+  config: CoreConfig | null;
+}
+
 /** Steps one segment of a life on both sides; a sentence when that failed. */
-const walkSegment = (
-  scan: SegmentScan,
-  sides: SideBySide,
-  run: Run,
-  walked: { inputs: number; config: CoreConfig | null },
-): string | null => {
+const walkSegment = (scan: SegmentScan, sides: SideBySide, run: Run, walked: Walked): string | null => {
   const { alternative, window } = run;
   for (const entry of scan.entries()) {
     if (entry.type === 'output') continue;
@@ -100,12 +108,18 @@ const walkSegment = (
       noteConfig(input.config, walked.config, run);
     }
     if (alternative.config !== null) noteIntervals(input, walked.config, run);
+    const ref = `${scan.file}:${line}`;
+    let isSame: boolean;
     try {
-      sides.input(`${scan.file}:${line}`, at, input);
+      isSame = sides.input(ref, at, input);
     } catch (error) {
-      return `${scan.file}:${line}: it cannot be stepped: ${(error as Error).message}`;
+      return `${ref}: it cannot be stepped: ${(error as Error).message}`;
     }
-    if (at >= window.from) walked.inputs += 1;
+    if (at < window.from) continue;
+    walked.inputs += 1;
+    if (isSame) continue;
+    walked.differing += 1;
+    walked.first ??= ref;
   }
   return null;
 };
@@ -118,7 +132,12 @@ const runLife = (life: LifeFiles, run: Run): LifeDifferences => {
     life.segments.findLastIndex(({ at }) => at <= window.from),
   );
   const sides = startLife(life, run, first);
-  const walked = { inputs: 0, config: life.segments[first]?.checkpoint.config ?? null };
+  const walked: Walked = {
+    inputs: 0,
+    differing: 0,
+    first: null,
+    config: life.segments[first]?.checkpoint.config ?? null,
+  };
   for (const { file, header } of life.segments.slice(first)) {
     if (header.gap !== null) notes.add(`${file}: ${header.gap.inputs} inputs before it were never written`);
     const damage: Damage[] = [];
@@ -135,8 +154,9 @@ const runLife = (life: LifeFiles, run: Run): LifeDifferences => {
       'what the host confirmed came of what was asked then; elsewhere its answers are made up, at its pace',
     );
   const { node, instance } = life;
+  const { inputs, differing, first: firstDiffering } = walked;
   const transitions = sides.was.filter(within).length;
-  return { node, instance, differences, steps: sides.steps, inputs: walked.inputs, transitions };
+  return { node, instance, differences, steps: { differing, first: firstDiffering }, inputs, transitions };
 };
 
 /** Every life in the window, under the alternative. */
