@@ -21,12 +21,13 @@ export interface Offset {
   readonly errorMs: number;
 }
 
-/** Later of hearing minus saying, for what `speaker` said and `listener` heard. */
-const delays = (said: Marks, heard: Marks): readonly Bound[] => {
+/** Hearing less saying, for everything that one said and the other heard; `whose` clock tells when. */
+const delays = (said: Marks, heard: Marks, whose: 'speaker' | 'listener'): readonly Bound[] => {
   const bounds: Bound[] = [];
   for (const [key, at] of said) {
     const heardAt = heard.get(key);
-    if (heardAt !== undefined) bounds.push({ at, ms: heardAt - at });
+    if (heardAt === undefined) continue;
+    bounds.push({ at: whose === 'speaker' ? at : heardAt, ms: heardAt - at });
   }
   if (bounds.length <= MAX_BOUNDS) return bounds;
   const stretch = Math.ceil(bounds.length / MAX_BOUNDS);
@@ -47,8 +48,8 @@ const tightest = (bounds: readonly Bound[], at: number): number => {
 
 /** The offset of `b` to `a` at any time of `a`; null where nothing was heard in one of the directions. */
 const pairOf = (a: Chronicle, b: Chronicle): ((at: number) => Offset | null) => {
-  const there = delays(a.said, b.heard);
-  const back = delays(b.said, a.heard);
+  const there = delays(a.said, b.heard, 'speaker');
+  const back = delays(b.said, a.heard, 'listener');
   if (there.length === 0 || back.length === 0) return () => null;
   return (at) => {
     const upper = tightest(there, at);
@@ -77,23 +78,21 @@ const unknownClock: LifeClock = {
 
 type Hop = (at: number) => Offset | null;
 
-const clockOf = (hops: readonly Hop[], middle: number): LifeClock => {
+/** `middle` of the life, by its own clock; `nearby`: a time of the reference at which something is known. */
+const clockOf = (hops: readonly Hop[], middle: number, nearby: number): LifeClock => {
   const at = (time: number): Offset =>
     hops.reduce<Offset>(
       (sum, hop) => {
-        const offset = hop(time);
+        // Each pair is asked in the time of its own first life.
+        const offset = hop(time + sum.ms);
         return offset === null ? sum : { ms: sum.ms + offset.ms, errorMs: sum.errorMs + offset.errorMs };
       },
       { ms: 0, errorMs: 0 },
     );
-  const { ms: offsetMs, errorMs } = at(middle);
-  // Hops take times of the reference; being off by the offset itself moves the drift allowance, not the estimate.
-  return {
-    offsetMs,
-    errorMs,
-    toCommon: (time) => time - at(time).ms,
-    fromCommon: (time) => time + at(time).ms,
-  };
+  // The middle is told by the life's own clock, which may be days off: first roughly, then there.
+  const { ms: offsetMs, errorMs } = at(middle - at(nearby).ms);
+  const toCommon = (time: number): number => time - at(time - offsetMs).ms;
+  return { offsetMs, errorMs, toCommon, fromCommon: (time) => time + at(time).ms };
 };
 
 /**
@@ -126,7 +125,9 @@ export const estimateClocks = (lives: readonly Chronicle[]): readonly LifeClock[
         chains[index] = { hops: [...from.hops, hop], errorMs };
     }
   }
+  const [reference] = lives;
+  const nearby = reference === undefined ? 0 : middle(reference);
   return chains.map((chain, index) =>
-    chain === null ? unknownClock : clockOf(chain.hops, middle(lives[index] as Chronicle)),
+    chain === null ? unknownClock : clockOf(chain.hops, middle(lives[index] as Chronicle), nearby),
   );
 };
