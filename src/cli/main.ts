@@ -13,6 +13,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   replay: async () => (await import('./commands/replay.ts')).replayCommand,
   explain: async () => (await import('./commands/explain.ts')).explainCommand,
   timeline: async () => (await import('./commands/timeline.ts')).timeline,
+  journal: async () => (await import('./commands/journal.ts')).journal,
   diagram: async () => (await import('./commands/diagram.ts')).diagram,
   doctor: async () => (await import('./commands/doctor.ts')).doctor,
   lab: async () => (await import('./commands/lab.ts')).lab,

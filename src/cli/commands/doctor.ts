@@ -26,6 +26,10 @@ const examine = async (config: Config): Promise<Finding[]> => {
 const line = ({ level, code, what, right }: Finding): string =>
   `${level.padEnd(4)}  ${code.padEnd(13)}  ${what}${right === null ? '' : `; right: ${right}`}`;
 
+/** What doctor prints, for a bundle. */
+export const examineInWords = async (config: Config | null): Promise<string> =>
+  (await examine(config ?? defaults())).map((finding) => `${line(finding)}\n`).join('');
+
 export const doctor: Command = {
   summary: 'checks this host: rights, interfaces, kernel settings, files',
   help: [

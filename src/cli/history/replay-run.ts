@@ -57,6 +57,10 @@ const isOutside = (files: readonly SegmentFile[], index: number, window: Window)
   return start.at > window.to || (next?.start != null && next.start.at <= window.from);
 };
 
+/** The segments that hold something of the window. */
+export const withinWindow = (files: readonly SegmentFile[], window: Window): readonly SegmentFile[] =>
+  files.filter((_, index) => !isOutside(files, index, window));
+
 interface Walk {
   readonly window: Window;
   readonly outcome: ReplayOutcome;
