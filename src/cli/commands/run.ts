@@ -6,6 +6,7 @@ import { SocketTakenError } from '../../io/control/control-socket.ts';
 import { CAPABILITY_USE, type Capability, effectiveCapabilities } from '../../io/host/capabilities.ts';
 import { prepareDirectory } from '../../io/journal/journal.ts';
 import { readKeys } from '../../io/keys.ts';
+import { type ClusterClient, openCluster } from '../../io/kubernetes/cluster-client.ts';
 import { AF_PACKET, close, SOCK_RAW, SystemError, socket } from '../../io/native/libc.ts';
 import { type Command, CommandError, EXIT, readOptions } from '../command.ts';
 import { runDaemon } from '../daemon/daemon.ts';
@@ -53,6 +54,13 @@ const requireKeys = (file: string, { heartbeat: { keyFile } }: Config): void => 
   if (read?.ok === false) throw new CommandError(EXIT.usage, `${file}: heartbeat.keyFile: ${read.problem}`);
 };
 
+const openClient = async (file: string, { cluster, kubernetes }: Config): Promise<ClusterClient | null> => {
+  if (cluster === 'file') return null;
+  const opened = await openCluster(kubernetes.kubeconfig);
+  if (!opened.ok) throw new CommandError(EXIT.usage, `${file}: kubernetes.kubeconfig: ${opened.problem}`);
+  return opened.value;
+};
+
 export const run: Command = {
   summary: 'the daemon: owns, announces and answers for service IPs',
   help: [
@@ -70,7 +78,7 @@ export const run: Command = {
     requireKeys(file, config);
     try {
       // Explicit: a disk that is frozen must not keep a daemon that has released everything.
-      process.exit(await runDaemon(config, file));
+      process.exit(await runDaemon(config, file, await openClient(file, config)));
     } catch (error) {
       if (error instanceof SocketTakenError) {
         throw new CommandError(EXIT.usage, `${file}: control: ${error.message}`);

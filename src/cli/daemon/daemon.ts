@@ -3,6 +3,7 @@
 import { randomBytes } from 'node:crypto';
 import type { Server } from 'node:http';
 import { dirname } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { isDeepStrictEqual } from 'node:util';
 import type { Logger } from 'pino';
 import { asapScheduler, Subject } from 'rxjs';
@@ -17,11 +18,13 @@ import { openServeHost } from '../../io/host/serve-host.ts';
 import { type Routes, startHttpServer } from '../../io/http/http-server.ts';
 import { openJournal } from '../../io/journal/journal.ts';
 import { readKeys } from '../../io/keys.ts';
+import type { ClusterClient } from '../../io/kubernetes/cluster-client.ts';
 import { createMetrics } from '../../io/metrics/metrics.ts';
 import { openIcmpv6Sockets } from '../../io/wire/icmpv6-sockets.ts';
 import { startWire } from '../../io/wire/wire.ts';
 import type { HelloSecrets } from '../../io/wire/wire-protocol.ts';
 import { createCore } from '../../machines/core.ts';
+import type { Ip } from '../../machines/frames.ts';
 import type { Input } from '../../machines/inputs.ts';
 import type { WireConfig } from '../../machines/wire-facts.ts';
 import type { Fact } from '../../streams/facts.ts';
@@ -29,20 +32,34 @@ import { createRuntime } from '../../streams/runtime.ts';
 import { fromListener } from '../../streams/sources.ts';
 import { VERSION } from '../version.ts';
 import { pollConnections } from './connection-poll.ts';
+import { startCluster } from './kubernetes/cluster.ts';
+import { lastKnownServices } from './kubernetes/last-known.ts';
 import { createLog } from './log.ts';
 import { performEffects } from './performers.ts';
 import { controlRoutes, httpRoutes, metricsRoutes, type RouteParts } from './routes.ts';
 
-/** What only a start can change: sockets are open, addresses stand, the journal and the claims bear this name. */
-const FIXED_KEYS = ['node', 'serve', 'journal', 'control', 'http', 'metrics'] as const;
+/** How long the API server has to hear that this node goes. */
+const GOODBYE_MS = 1_000;
 
-const wireConfigOf = (config: Config): WireConfig => ({
+/** What only a start can change: sockets are open, addresses stand, the journal and the claims bear this name. */
+const FIXED_KEYS = [
+  'node',
+  'serve',
+  'journal',
+  'control',
+  'http',
+  'metrics',
+  'cluster',
+  'kubernetes',
+] as const;
+
+const wireConfigOf = (config: Config, clusterIps: readonly Ip[]): WireConfig => ({
   node: config.node,
   announce: config.announce,
   refreshMs: config.announcements.refreshMs,
   watchdogMs: config.watchdogMs,
   heartbeat: { intervalMs: config.heartbeat.intervalMs, deadAfterMs: config.heartbeat.deadAfterMs },
-  watched: config.serviceIPs.map(({ ip }) => ip),
+  watched: [...config.serviceIPs.map(({ ip }) => ip), ...clusterIps],
 });
 
 /** The keys that hellos are signed with; a key file that cannot be read now keeps those known before. */
@@ -75,8 +92,14 @@ const keepFixed = (running: Config, loaded: Config, log: Logger): Config => {
  * Runs the daemon until it is told to stop; the promise resolves with the exit code when everything is released.
  * Rejects with SocketTakenError or a system error when it cannot start; nothing has been announced then.
  */
-export const runDaemon = async (initial: Config, file: string): Promise<number> => {
+export const runDaemon = async (
+  initial: Config,
+  file: string,
+  client: ClusterClient | null,
+): Promise<number> => {
   let config = initial;
+  /** The service IPs that Services have; none without a cluster. */
+  let clusterIps: readonly Ip[] = [];
   const { log, flush } = createLog(config.node, config.log.level);
   const origin = clockOrigin();
   const now = createClock(origin);
@@ -127,17 +150,21 @@ export const runDaemon = async (initial: Config, file: string): Promise<number> 
       server.close();
       server.closeAllConnections();
     }
+    // A server that is away must not keep the process: the Leases then run out.
+    const goodbye = Promise.race([cluster?.close(), sleep(GOODBYE_MS, undefined, { ref: false })]);
     journal.close(() => {
-      log.info({ code }, 'stopped');
-      flush();
-      finish(code);
+      void goodbye.finally(() => {
+        log.info({ code }, 'stopped');
+        flush();
+        finish(code);
+      });
     });
   };
 
   const wire = startWire({
     origin,
     now,
-    config: wireConfigOf(config),
+    config: wireConfigOf(config, clusterIps),
     instance,
     hello: secretsOf(config),
     onNotice: ({ level, code, message }) => log[level]({ code }, message),
@@ -151,6 +178,8 @@ export const runDaemon = async (initial: Config, file: string): Promise<number> 
   const stateDirectory = dirname(config.control);
   const host = config.serve === 'host' ? openServeHost({ stateDirectory, onFact: tell }) : null;
 
+  const configureWire = (): void =>
+    wire.command({ type: 'configure', config: wireConfigOf(config, clusterIps) });
   const configSource = watchConfig(
     file,
     {
@@ -158,7 +187,7 @@ export const runDaemon = async (initial: Config, file: string): Promise<number> 
         log.info({ serviceIPs: loaded.serviceIPs.length }, 'configuration loaded');
         config = keepFixed(config, loaded, log);
         log.level = config.log.level;
-        wire.command({ type: 'configure', config: wireConfigOf(config) });
+        configureWire();
         wire.setSecrets(secretsOf(config));
         tell({ type: 'config.loaded', config: toCoreConfig(config) });
       },
@@ -193,6 +222,27 @@ export const runDaemon = async (initial: Config, file: string): Promise<number> 
   const connections = createOpenConnections(config.serve);
   const connectionPoll = pollConnections(runtime.effects$, connections, wire.command, log);
 
+  const cluster =
+    client === null
+      ? null
+      : startCluster({
+          client,
+          rule: config.kubernetes,
+          namespace: config.kubernetes.namespace,
+          node: config.node,
+          instance,
+          core,
+          effects$: runtime.effects$,
+          tell,
+          now,
+          log,
+          onServiceIps: (ips) => {
+            clusterIps = ips;
+            configureWire();
+          },
+          lastKnown: () => lastKnownServices(directory, config.node),
+        });
+
   const findings = (): readonly string[] => {
     const failing = journal.failing();
     return [
@@ -202,6 +252,7 @@ export const runDaemon = async (initial: Config, file: string): Promise<number> 
       ...(failing === null ? [] : [`the journal cannot be written: ${failing}`]),
       ...(host?.findings() ?? []),
       ...connectionPoll.findings(),
+      ...(cluster?.findings() ?? []),
     ];
   };
   const parts: RouteParts = {

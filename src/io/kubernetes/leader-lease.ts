@@ -8,7 +8,7 @@ import { askOf, readObject, type StoredObject } from './writer.ts';
 
 const RENEW_MS = 2_000;
 /** Without a renewal for so long, another one takes over. */
-export const LEADER_LEASE_MS = 8_000;
+const LEADER_LEASE_MS = 8_000;
 const ASK_MS = 2_000;
 
 export interface LeaderLeaseOptions {

@@ -159,6 +159,8 @@ export interface HeldFact {
   readonly holder: NodeName | null;
   readonly epoch: number;
   readonly weak: boolean;
+  /** `candidate`: reserved before it is taken. */
+  readonly state: string | null;
 }
 
 export const serviceKey = ({ namespace, name }: { namespace: string; name: string }): ServiceKey =>

@@ -14,7 +14,7 @@ import type { Reflection, SourceHealth } from '../../../src/machines/reflection.
 import type { Cluster } from './cluster.ts';
 
 /** For machines that are busy with other tests. */
-const LONGEST_MS = 30_000;
+const LONGEST_MS = Number(process.env.HOLDFAST_TEST_PATIENCE_MS ?? 30_000);
 
 export const until = async (what: string, isSo: () => boolean | Promise<boolean>): Promise<void> => {
   const end = performance.now() + LONGEST_MS;

@@ -126,6 +126,7 @@ export const createAllocation = (parts: AllocationParts): Allocation => {
     const write = await writeOf(step);
     if (write === null) return;
     const { key, version } = writtenBy(step);
+
     const outcome = await writer.write(`allocate ${key}`, () => write);
     if (outcome.ok) {
       unseen.set(key, { version, until: performance.now() + SHOWN_WITHIN_MS });

@@ -78,6 +78,7 @@ export const startCluster = (parts: ClusterParts): ClusterWiring => {
     node,
     tell,
     onServiceIps: parts.onServiceIps,
+    onLooked: () => allocation.look(),
     isHolder: (ip) => core.service(ip)?.state === 'leader',
   });
   const { serviceIps } = projection;
@@ -93,7 +94,7 @@ export const startCluster = (parts: ClusterParts): ClusterWiring => {
     new Map([...nodeAddresses].flatMap(([name, ips]) => ips.map((ip) => [ip, name] as const)));
 
   const allocatorFacts = (): AllocatorFacts | null =>
-    mirrors.isWhole() && leadership.isLeader()
+    projection.isReady() && leadership.isLeader()
       ? {
           rule,
           book: serviceIps.book(),
@@ -125,11 +126,8 @@ export const startCluster = (parts: ClusterParts): ClusterWiring => {
 
   /** The wire speaks for who is heard; of all others every change of their Lease is news. */
   const hearLease = (_key: string, lease: LeaseSeen | null): void => {
-    if (lease !== null && lease.holder !== '' && lease.node !== node) tellRenewed(lease.node);
-  };
-  const tellRenewed = (name: string): void => {
-    const isHeard = core.view().peers.some((peer) => peer.node === name && peer.state !== 'dead');
-    if (!isHeard) tell({ type: 'lease.renewed', node: name });
+    if (lease === null || lease.holder === '' || lease.node === node || core.hears(lease.node)) return;
+    tell({ type: 'lease.renewed', node: lease.node });
   };
 
   const mirrors = mirrorCluster(
@@ -152,9 +150,7 @@ export const startCluster = (parts: ClusterParts): ClusterWiring => {
       serviceIp: objects.serviceIp,
       lease: hearLease,
       changed: () => {
-        if (!mirrors.isWhole()) return;
-        projection.look();
-        allocation.look();
+        if (mirrors.isWhole()) projection.look();
       },
     },
     { now, log },

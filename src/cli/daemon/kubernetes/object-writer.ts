@@ -35,7 +35,7 @@ export interface ObjectWriter {
   /** This node's part in an IP changed. */
   recorded(effects: readonly Extract<Effect, { type: 'record' }>[]): void;
   reserve(effect: Extract<Effect, { type: 'reserve' }>): void;
-  facts(): Iterable<ServiceIpFact>;
+  facts(): readonly ServiceIpFact[];
   close(): void;
 }
 
@@ -86,7 +86,8 @@ export const createObjectWriter = (parts: ObjectWriterParts): ObjectWriter => {
     const from = held?.holder != null && held.holder !== node ? [held.holder] : [];
     if (view?.state === 'leader') {
       const { epoch, weak, since, cause, reason, interface: name, mac } = view;
-      if (held?.holder === node && held.epoch === epoch && held.weak === weak) return null;
+      const isSaid = held?.holder === node && held.epoch === epoch && held.weak === weak;
+      if (isSaid && held.state === 'leader') return null;
       return {
         ...{ holder: node, state: 'leader', epoch, weak, cause, reason: reason.slice(0, MAX_REASON) },
         ...{ since: new Date(since).toISOString(), interface: name, mac },
@@ -161,7 +162,7 @@ export const createObjectWriter = (parts: ObjectWriterParts): ObjectWriter => {
       for (const { ip } of effects) publish(ip);
     },
     reserve: (effect) => void reserve(effect),
-    facts: () => known.values(),
+    facts: () => [...known.values()],
     close: () => {
       stopListening();
       if (timer !== null) clearTimeout(timer);

@@ -20,6 +20,8 @@ export interface ProjectionOptions {
   readonly tell: (input: Input) => void;
   /** All service IPs, after they changed. */
   readonly onServiceIps: (ips: readonly Ip[]) => void;
+  /** What the mirrors said has been taken in, pools included. */
+  readonly onLooked: () => void;
   /** Does this node hold it now? */
   readonly isHolder: (ip: Ip) => boolean;
 }
@@ -29,6 +31,8 @@ export interface Projection {
   /** Something may have changed, and the picture is whole by now. */
   look(): void;
   /** Begins with what was known before, until the cluster can be read. */
+  /** Everything has been taken in once. */
+  isReady(): boolean;
   remember(known: readonly ServiceIpConfig[]): void;
   close(): void;
 }
@@ -126,6 +130,7 @@ export const createProjection = (options: ProjectionOptions): Projection => {
     tellServices(delta);
     for (const view of delta.changed) heedMove(view);
     isFirst = false;
+    options.onLooked();
   };
 
   return {
@@ -133,6 +138,7 @@ export const createProjection = (options: ProjectionOptions): Projection => {
     look: () => {
       timer ??= setTimeout(flush, GATHER_MS);
     },
+    isReady: () => !isFirst,
     remember: (known) => {
       if (!isFirst || known.length === 0) return;
       for (const { ip } of known) ips.add(ip);

@@ -18,6 +18,7 @@ const schema = z.object({
       holder: optional(z.string()),
       epoch: optional(z.int().min(0)),
       weak: optional(z.boolean()),
+      state: optional(z.string()),
     }),
   ),
 });
@@ -32,6 +33,11 @@ export const readServiceIpObject = (raw: unknown): Reading<ServiceIpFact> =>
     const held =
       status?.epoch == null
         ? null
-        : { holder: status.holder || null, epoch: status.epoch, weak: status.weak ?? false };
+        : {
+            holder: status.holder || null,
+            epoch: status.epoch,
+            weak: status.weak ?? false,
+            state: status.state,
+          };
     return { ip, resourceVersion, services: spec.services, held };
   });
