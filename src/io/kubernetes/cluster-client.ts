@@ -8,6 +8,7 @@ import {
   type RequestOptions,
 } from 'node:http';
 import { request as httpsRequest } from 'node:https';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { type Access, type Opened, openAccess } from './access.ts';
 import { failed, failureOf, type Outcome } from './outcome.ts';
 import { createReachability, type Reachability } from './reachability.ts';
@@ -18,6 +19,9 @@ const REQUEST_MS = 10_000;
 const MAX_BODY_BYTES = 256 * 1024 * 1024;
 /** An object is at most 1.5 MiB in etcd; its JSON with escapes not much more. */
 const MAX_LINE_BYTES = 16 * 1024 * 1024;
+
+/** A flood of changes leaves the event loop to others after this long; the server waits meanwhile. */
+const BUSY_MS = 10;
 
 export interface Ask {
   readonly method?: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
@@ -85,6 +89,7 @@ const readAll = async (response: IncomingMessage): Promise<Buffer> => {
 const splitLines = async (response: IncomingMessage, onLine: (line: string) => void): Promise<void> => {
   let rest: Buffer[] = [];
   let held = 0;
+  let turnBegan = performance.now();
   for await (const chunk of response as AsyncIterable<Buffer>) {
     let start = 0;
     for (let end = chunk.indexOf(10); end >= 0; end = chunk.indexOf(10, start)) {
@@ -100,6 +105,9 @@ const splitLines = async (response: IncomingMessage, onLine: (line: string) => v
       held += chunk.length - start;
       if (held > MAX_LINE_BYTES) throw new Error(`a line is longer than ${MAX_LINE_BYTES} bytes`);
     }
+    if (performance.now() - turnBegan < BUSY_MS) continue;
+    await nextTurn();
+    turnBegan = performance.now();
   }
 };
 

@@ -3,7 +3,16 @@
 // stand-in. NOT YET RUN: the machines of this project have no such binaries; docs/status.md says so.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { generateKeyPairSync, randomUUID } from 'node:crypto';
-import { createWriteStream, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  appendFileSync,
+  closeSync,
+  existsSync,
+  mkdtempSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { request } from 'node:https';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -27,17 +36,17 @@ const freePort = (): Promise<number> =>
   });
 
 const launch = (assets: string, name: string, args: readonly string[], directory: string): ChildProcess => {
-  const child = spawn(join(assets, name), args, { stdio: ['ignore', 'pipe', 'pipe'] });
-  const log = createWriteStream(join(directory, `${name}.log`));
-  child.stdout?.pipe(log, { end: false });
-  child.stderr?.pipe(log, { end: false });
-  child.on('error', (error) => log.write(`${error.message}\n`));
+  const path = join(directory, `${name}.log`);
+  const log = openSync(path, 'w');
+  const child = spawn(join(assets, name), args, { stdio: ['ignore', log, log] });
+  closeSync(log);
+  child.on('error', (error) => appendFileSync(path, `${error.message}\n`));
   return child;
 };
 
 const stop = (child: ChildProcess): Promise<void> =>
   new Promise((resolve) => {
-    if (child.exitCode !== null || child.signalCode !== null || child.pid === undefined) return resolve();
+    if (hasEnded(child)) return resolve();
     const timer = setTimeout(() => child.kill('SIGKILL'), STOP_MS);
     child.once('exit', () => {
       clearTimeout(timer);
@@ -62,13 +71,33 @@ const call = (url: string, token: string, method = 'GET', body?: unknown): Promi
     asked.end(body === undefined ? undefined : JSON.stringify(body));
   });
 
-const until = async (what: string, directory: string, isSo: () => Promise<boolean>): Promise<void> => {
+const hasEnded = (child: ChildProcess): boolean =>
+  child.pid === undefined || child.exitCode !== null || child.signalCode !== null;
+
+const lastWords = (directory: string): string =>
+  ['etcd', 'kube-apiserver']
+    .map((name) => {
+      const path = join(directory, `${name}.log`);
+      const lines = existsSync(path) ? readFileSync(path, 'utf8').split('\n').slice(-15) : ['(no log)'];
+      return `${name}:\n${lines.join('\n')}`;
+    })
+    .join('\n');
+
+interface Running {
+  readonly directory: string;
+  readonly children: readonly ChildProcess[];
+}
+
+const until = async (
+  what: string,
+  { directory, children }: Running,
+  isSo: () => Promise<boolean>,
+): Promise<void> => {
   const end = performance.now() + READY_MS;
   while (!(await isSo().catch(() => false))) {
-    if (performance.now() > end) {
-      const log = readFileSync(join(directory, 'kube-apiserver.log'), 'utf8').split('\n').slice(-20);
-      throw new Error(`${what} took longer than ${READY_MS} ms; the server's last words:\n${log.join('\n')}`);
-    }
+    const reason = children.some(hasEnded) ? 'a server ended' : `not within ${READY_MS} ms`;
+    if (reason === 'a server ended' || performance.now() > end)
+      throw new Error(`${what} is not there: ${reason}; last words:\n${lastWords(directory)}`);
     await sleep(200);
   }
 };
@@ -140,20 +169,21 @@ export const startRealServer = async (assets: string): Promise<ServedApi> => {
     directory,
   );
   const server = `https://127.0.0.1:${secure}`;
+  const running = { directory, children: [etcd, apiServer] };
   const close = async (): Promise<void> => {
     await stop(apiServer);
     await stop(etcd);
     rmSync(directory, { recursive: true, force: true });
   };
   try {
-    await until('kube-apiserver', directory, async () => (await call(`${server}/readyz`, token)) === 200);
+    await until('kube-apiserver', running, async () => (await call(`${server}/readyz`, token)) === 200);
     const definitions = `${server}/apis/apiextensions.k8s.io/v1/customresourcedefinitions`;
     for (const resource of RESOURCES.filter((each) => each.custom)) {
       const status = await call(definitions, token, 'POST', openDefinition(resource));
       if (status !== 201) throw new Error(`the CRD of ${resource.plural} was answered with ${status}`);
     }
     for (const { group, version, plural } of RESOURCES.filter((each) => each.custom))
-      await until(plural, directory, async () => {
+      await until(plural, running, async () => {
         return (await call(`${server}/apis/${group}/${version}/${plural}`, token)) === 200;
       });
     return { server, token, faults: null, close };
