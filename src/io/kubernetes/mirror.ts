@@ -1,17 +1,19 @@
 // The memory of a reflector: what the server last said of each object, as the consumer's values. Works out what is
 // news, keeps the last good value of an object that has become unusable, and never parses an unchanged version twice.
+import { isDeepStrictEqual } from 'node:util';
 import type { Reflection } from '../../machines/reflection.ts';
 import { oneLine } from '../config/wrong.ts';
 import { keyOf } from './resource.ts';
 
+/** `value` undefined: a sound object that is none of this mirror's business, and not kept. */
 export type Parsed<T> =
-  | { readonly ok: true; readonly value: T }
+  | { readonly ok: true; readonly value: T | undefined }
   | { readonly ok: false; readonly reason: string };
 
 /** Reads what is used of an object, and nothing else; `reason` completes "KEY: …". */
 export type Parse<T> = (object: unknown) => Parsed<T>;
 
-/** `value` undefined: never usable so far. */
+/** `value` undefined: not wanted, or never usable so far. */
 interface Known<T> {
   readonly version: string;
   readonly value: T | undefined;
@@ -71,13 +73,17 @@ export class Mirror<T> {
     const before = this.known.get(key);
     const after = this.read(identified, object);
     this.known.set(key, after);
-    if (after.value !== undefined && after.value !== before?.value)
-      this.tell({ type: 'changed', key, value: after.value });
+    // What others write into an object, and is not read here, is no news: nothing to step, nothing to journal.
+    if (!isDeepStrictEqual(after.value, before?.value))
+      this.tell({ type: 'changed', key, value: after.value ?? null });
   }
 
   remove(object: unknown): void {
     const identified = this.identified(object);
-    if (identified === null || !this.known.delete(identified.key)) return;
+    if (identified === null) return;
+    const before = this.known.get(identified.key);
+    this.known.delete(identified.key);
+    if (before?.value === undefined) return;
     this.tell({ type: 'changed', key: identified.key, value: null });
   }
 

@@ -27,13 +27,13 @@ export interface LeaseSeen {
 
 const leaseName = (node: string): string => `${PREFIX}${node}`;
 
-/** A daemon's Lease, or null for one of somebody else in the same namespace. */
-export const parseLease = (object: unknown): Parsed<LeaseSeen | null> => {
+/** A daemon's Lease, or undefined for one of somebody else in the same namespace. */
+export const parseLease = (object: unknown): Parsed<LeaseSeen> => {
   const { metadata, spec } = object as {
     metadata: { name: string; resourceVersion: string };
     spec?: { holderIdentity?: unknown; renewTime?: unknown };
   };
-  if (!metadata.name.startsWith(PREFIX)) return { ok: true, value: null };
+  if (!metadata.name.startsWith(PREFIX)) return { ok: true, value: undefined };
   const { holderIdentity = '', renewTime = '' } = spec ?? {};
   if (typeof holderIdentity !== 'string' || typeof renewTime !== 'string')
     return { ok: false, reason: 'spec.holderIdentity and spec.renewTime must be text' };
@@ -116,7 +116,7 @@ class Renewing implements NodeLease {
     if (outcome.ok) {
       this.isFailing = false;
       const seen = parseLease(outcome.value);
-      if (seen.ok && seen.value !== null) this.options.onRenewed(seen.value);
+      if (seen.ok && seen.value !== undefined) this.options.onRenewed(seen.value);
       return true;
     }
     if (!this.isFailing) this.options.onFailing(outcome.failure);

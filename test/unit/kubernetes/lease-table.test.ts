@@ -38,7 +38,7 @@ test('a Lease given up, deleted or never seen does not count', () => {
 
 const lease = (name: string, spec: unknown): unknown => ({ metadata: { name, resourceVersion: '7' }, spec });
 const PARSES: readonly [what: string, object: unknown, expected: unknown][] = [
-  ["somebody else's", lease('kube-scheduler', {}), { ok: true, value: null }],
+  ["somebody else's", lease('kube-scheduler', {}), { ok: true, value: undefined }],
   [
     "a daemon's",
     lease('holdfast-n1', { holderIdentity: 'x', renewTime: 't' }),

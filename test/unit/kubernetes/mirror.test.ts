@@ -57,11 +57,28 @@ test('an unusable object is told once for each version, and its last good value 
   assert.deepEqual(told, [{ a: '10.0.0.1' }, malformed, { a: '10.0.0.1' }, { a: '10.0.0.1' }]);
 });
 
-test('an object that was never usable is not among the items, and its deletion is harmless', () => {
+test('an object that was never usable is not among the items, and its deletion is no news', () => {
   const { mirror, told, list } = create();
   list(object('a', '1', 17));
   mirror.remove(object('a', '2', 17));
-  assert.deepEqual(told.slice(1), [{}, { type: 'changed', key: 'a', value: null }]);
+  assert.deepEqual(told.slice(1), [{}]);
+});
+
+test('an object that is none of its business is not told, and one that ceases to be is told as gone', () => {
+  const told: unknown[] = [];
+  const parse = (given: unknown): Parsed<string> => {
+    const { ip } = (given as { spec: { ip: string } }).spec;
+    return { ok: true, value: ip === 'other' ? undefined : ip };
+  };
+  const mirror = new Mirror(parse, (each: Reflection<string>) => told.push(each));
+  mirror.put(object('a', '1', 'other'));
+  mirror.put(object('b', '2'));
+  mirror.put(object('b', '3', 'other'));
+  mirror.remove(object('b', '4', 'other'));
+  assert.deepEqual(told, [
+    { type: 'changed', key: 'b', value: '10.0.0.1' },
+    { type: 'changed', key: 'b', value: null },
+  ]);
 });
 
 test('a deletion of what is not known tells nothing', () => {
