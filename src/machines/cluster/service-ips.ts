@@ -64,6 +64,8 @@ const put = <K, V>(map: Map<K, V>, key: K, value: V | null): V | undefined => {
   return before;
 };
 
+const same = (a: unknown, b: unknown): boolean => JSON.stringify(a ?? null) === JSON.stringify(b ?? null);
+
 const NO_ENDPOINTS: LocalNodes = localNodes([]);
 
 export const createServiceIps = (rule: ClassRule): ServiceIps => {
@@ -140,7 +142,7 @@ export const createServiceIps = (rule: ClassRule): ServiceIps => {
     put(views, ip, view);
     if (view === null) return before === undefined ? null : undefined;
     if (view.pool !== null) addTo(ipsOfPool, view.pool, ip);
-    return before !== undefined && JSON.stringify(before) === JSON.stringify(view) ? null : view;
+    return same(before, view) ? null : view;
   };
 
   const level = <V>(map: Map<NodeName, V>, name: NodeName, value: V | null): boolean =>
@@ -161,7 +163,7 @@ export const createServiceIps = (rule: ClassRule): ServiceIps => {
     },
     node: (name, fact) => {
       const before = put(nodes, name, fact);
-      if (JSON.stringify(before?.labels) !== JSON.stringify(fact?.labels)) stale.labels = true;
+      if (!same(before?.labels, fact?.labels)) stale.labels = true;
       if (level(excluded, name, fact && exclusionOf(fact))) stale.excluded = true;
       if (level(drained, name, fact?.drain ?? null)) stale.drained = true;
     },
@@ -173,12 +175,11 @@ export const createServiceIps = (rule: ClassRule): ServiceIps => {
       if (fact !== null) endpointsChanged(fact.service);
     },
     pool: (key, fact) => {
-      put(pools, key, fact);
-      stale.book = true;
+      // A list that is read again says the same of every pool; that must not make all addresses be looked at.
+      if (!same(put(pools, key, fact), fact)) stale.book = true;
     },
     advertisement: (name, fact) => {
-      put(advertisements, name, fact);
-      stale.book = true;
+      if (!same(put(advertisements, name, fact), fact)) stale.book = true;
     },
     take: () => {
       refreshPools();

@@ -107,6 +107,16 @@ test('one change makes only those addresses be looked at that depend on it', () 
   }
 });
 
+test('pools that are read again and say the same make nothing be looked at', () => {
+  const index = crowd();
+  index.take();
+  index.pool('AddressPool/large', pool('large', ['10.0.0.0-10.0.38.171']));
+  assert.equal(index.take().looked, 0);
+  index.pool('AddressPool/large', pool('large', ['10.0.0.0-10.0.38.171'], { interfaces: ['eth1'] }));
+  const { looked, changed } = index.take();
+  assert.deepEqual([looked, changed.length], [SERVICES, SERVICES - 100]);
+});
+
 test('a node whose readiness flaps says so once each way, and touches no address', () => {
   const index = crowd();
   index.take();
