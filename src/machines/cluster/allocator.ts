@@ -193,14 +193,27 @@ const settle = (pass: Pass, service: ServiceFact): Wanted => {
   return wanted;
 };
 
+/** An address that the Service is on its way to. Without this each pass would choose another one, for ever. */
+const onTheWay = (pass: Pass, service: ServiceFact, family: Family): Ip | undefined =>
+  service.intent?.ips.find(
+    (ip) =>
+      familyOf(ip) === family &&
+      pass.occupancy.stays(ip, service.uid) &&
+      objection(pass, ip, service) === null,
+  );
+
 /** Another pool was asked for: move there, if it has something; what it has not, stays as it is. */
 const followPool = (pass: Pass, service: ServiceFact, wanted: Wanted): void => {
   if (service.requestedPool === null) return;
-  const elsewhere = service.families.filter((family) => {
+  const open: Family[] = [];
+  for (const family of service.families) {
     const ip = wanted.ips.get(family);
-    return ip !== undefined && pass.facts.book.poolOf(ip)?.fact.name !== service.requestedPool;
-  });
-  for (const [family, ip] of choose(pass, service, elsewhere)) wanted.ips.set(family, ip);
+    if (ip === undefined || pass.facts.book.poolOf(ip)?.fact.name === service.requestedPool) continue;
+    const next = onTheWay(pass, service, family);
+    if (next === undefined) open.push(family);
+    else wanted.ips.set(family, next);
+  }
+  for (const [family, ip] of choose(pass, service, open)) wanted.ips.set(family, ip);
 };
 
 /** What is wrong with an address that clients use, and that therefore stays. */

@@ -8,7 +8,10 @@ import { canShare } from '../../../../src/machines/cluster/sharing.ts';
 import { AllocatorStore, type Flight, type View } from '../../../support/allocator-store.ts';
 import { pool, RULE, service } from '../../../support/cluster-facts.ts';
 
-const BOOK = openPoolBook([pool('blue', ['10.0.0.1-10.0.0.6', 'fd00::1-fd00::6'])], []);
+const BOOK = openPoolBook(
+  [pool('blue', ['10.0.0.1-10.0.0.6', 'fd00::1-fd00::6']), pool('red', ['10.0.1.1-10.0.1.2', 'fd01::1'])],
+  [],
+);
 /** Six addresses a family and at most six Services that share nothing: there is always enough. */
 const NAMES = ['a', 'b', 'c', 'd', 'e', 'f'];
 
@@ -41,12 +44,18 @@ const draw = (name: string, births: number, roll: (sides: number) => number): Se
     uid: `${name}-${births}`,
     created: `2026-11-20T12:00:0${roll(3)}Z`,
     families: dual ? ['IPv6', 'IPv4'] : ['IPv4'],
-    familyPolicy: dual ? 'RequireDualStack' : 'SingleStack',
+    familyPolicy: dual ? (roll(2) === 0 ? 'RequireDualStack' : 'PreferDualStack') : 'SingleStack',
     ports: [`TCP/${80 + roll(3)}`],
     sharingKey: roll(3) === 0 ? 'web' : null,
     requestedIps: roll(6) === 0 ? [`10.0.0.${1 + roll(6)}`] : [],
   });
 };
+
+/** What a user changes his mind to. */
+const ask = (roll: (sides: number) => number): Partial<ServiceFact> =>
+  roll(2) === 0
+    ? { requestedIps: roll(4) === 0 ? [] : [`10.0.0.${1 + roll(6)}`], requestedPool: null }
+    : { requestedIps: [], requestedPool: ['red', 'blue', null][roll(3)] ?? null };
 
 const doubled = (store: AllocatorStore): string | null => {
   const live = NAMES.map((name) => store.service(`shop/${name}`)).filter((fact) => fact !== null);
@@ -141,8 +150,7 @@ const run = (script: readonly Act[], mutant: Mutant): { store: AllocatorStore; f
       store.putService(draw(name, births, roll));
     }
     if (kind === 'delete' && roll(2) === 0) store.deleteService(`shop/${name}`);
-    if (kind === 'request' && present !== null)
-      store.putService({ ...present, requestedIps: [`10.0.0.${1 + roll(6)}`] });
+    if (kind === 'request' && present !== null) store.putService({ ...present, ...ask(roll) });
     const fault = doubled(store);
     if (fault !== null) return { store, fault };
   }
@@ -180,16 +188,17 @@ test('whatever happened, in the end each Service has its addresses, reserved for
       const { store } = run(script, 'none');
       assert.ok(settle(store) < MAX_ROUNDS, 'they never come to rest');
       const { services, serviceIps } = store.seen(store.look());
-      for (const { uid, ingressIps, families, requestedIps } of services) {
-        const isHopeless = requestedIps.some((ip) =>
-          services.some((other) => other.uid !== uid && other.ingressIps.includes(ip)),
-        );
-        if (isHopeless && ingressIps.length === 0) continue;
-        assert.equal(ingressIps.length, families.length, uid);
+      for (const { uid, ingressIps, families, requestedIps, requestedPool } of services) {
+        const isHopeless =
+          requestedPool === 'red' ||
+          requestedIps.some((ip) =>
+            services.some((other) => other.uid !== uid && other.ingressIps.includes(ip)),
+          );
+        if (!isHopeless) assert.equal(ingressIps.length, families.length, uid);
         for (const ip of ingressIps) {
           const reserved = serviceIps.filter((each) => each.services.some((entry) => entry.uid === uid));
           assert.ok(reserved.some((each) => each.ip === ip));
-          assert.equal(reserved.length, families.length);
+          assert.equal(reserved.length, ingressIps.length);
         }
       }
       const known = new Set(services.map(({ uid }) => uid));

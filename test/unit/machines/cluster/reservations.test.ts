@@ -18,6 +18,9 @@ const planFor = (store: AllocatorStore, pools: readonly PoolFact[] = [BLUE]): Pl
     ...store.seen(store.look()),
   });
 
+/** More than any chain of writes here is long. */
+const MAX_ROUNDS = 20;
+
 /** Does what is planned, at most `writes` of it; the kinds of steps of each round. */
 const work = (
   store: AllocatorStore,
@@ -31,6 +34,7 @@ const work = (
     steps.length > 0 && left > 0;
     { steps } = planFor(store, pools)
   ) {
+    assert.ok(rounds.length < MAX_ROUNDS, `no end: ${rounds.join('; ')}`);
     rounds.push(steps.map(({ type }) => type).join(' '));
     for (const step of steps.slice(0, left)) {
       left -= 1;
@@ -127,6 +131,15 @@ test('another address that is asked for is reserved before the old one is let go
   store.putService({ ...(store.service('shop/a') as ServiceFact), requestedIps: ['10.0.0.7'] });
   assert.deepEqual(work(store), ['intend', 'reserve', 'publish', 'release']);
   assert.deepEqual([ipsOf(store, 'a'), store.serviceIp('10.0.0.1')], [['10.0.0.7'], null]);
+});
+
+test('another pool that is asked for is moved to, and that is the end of it', () => {
+  const store = storeOf(service('a', DUAL));
+  work(store);
+  store.putService({ ...(store.service('shop/a') as ServiceFact), requestedPool: 'red' });
+  const red = [BLUE, pool('red', ['10.9.0.1-10.9.0.3', 'fd09::1'])];
+  assert.deepEqual(work(store, red), ['intend', 'reserve reserve', 'publish', 'release release']);
+  assert.deepEqual(ipsOf(store, 'a'), ['10.9.0.1', 'fd09::1']);
 });
 
 test('a full pool writes nothing again and again', () => {
