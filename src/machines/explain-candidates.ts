@@ -81,6 +81,13 @@ const onHeld = (state: CoreState, { node, epoch, successor }: PeerClaim, segment
   );
 };
 
+/** A holder that was asked to give it away says how far that has come. */
+const heldText = ({ handover }: Service): string => {
+  if (handover === null) return 'holds it';
+  if (handover.to !== null) return `holds it and hands it to ${handover.to}`;
+  return `holds it, and it stays here: ${handover.stays ?? 'nobody is named yet'}`;
+};
+
 const verdictOf = (
   state: CoreState,
   service: Service,
@@ -89,7 +96,7 @@ const verdictOf = (
 ): Verdict => {
   const { snapshot, because, obstacle } = service;
   const at = stateOf(snapshot);
-  if (at === 'leader') return said('holds it');
+  if (at === 'leader') return said(heldText(service));
   if (snapshot.matches({ candidate: 'probing' })) return said('asks first whether somebody uses the address');
   if (at === 'candidate') return said('is taking it, and waits for its host to accept the address');
   if (obstacle !== null) return said(`cannot have it: ${obstacle.reason}`);

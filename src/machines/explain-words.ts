@@ -78,6 +78,13 @@ export const isTrouble = (input: Input): boolean =>
   input.type === 'rival.heard' ||
   input.type === 'address.failed';
 
+/** Trouble that names IPs is about those. */
+export const concerns = (input: Input, ip: Ip): boolean => {
+  if (input.type === 'drain.requested') return input.ips === null || input.ips.includes(ip);
+  if (input.type === 'rival.heard' || input.type === 'address.failed') return input.ip === ip;
+  return true;
+};
+
 /** That, as a clause without its subject. */
 export const troubleText = (input: Input): string => {
   switch (input.type) {

@@ -4,7 +4,7 @@
 
 import type { Fact, Silence } from './chronicle.ts';
 import type { NodeName } from './claims.ts';
-import { isTrouble, settledText, toldOf, troubleText } from './explain-words.ts';
+import { concerns, isTrouble, settledText, toldOf, troubleText } from './explain-words.ts';
 import type { Ip } from './frames.ts';
 import type { Lane, Ownership, Tenure } from './ownership.ts';
 import type { Transition } from './side-by-side.ts';
@@ -215,6 +215,23 @@ const unique = (chain: readonly Sentence[]): readonly Sentence[] => {
   });
 };
 
+/** What befell an owner, or was asked of it, without ending its time; so many of each, the newest. */
+const SINCE_TOLD = 3;
+
+/** What an owner met while it went on owning. */
+const tellSince = (told: Told, { lane, began, to, ip }: Tenure): void => {
+  const until = to === null ? Number.POSITIVE_INFINITY : lane.clock.fromCommon(to);
+  const met = lane.life.facts.filter(
+    ({ input, at }) => at > began.at && at < until && isTrouble(input) && concerns(input, ip),
+  );
+  for (const fact of met.slice(-SINCE_TOLD)) {
+    const named = fact.effects.find((effect) => effect.type === 'yield' && effect.ip === ip);
+    const stays =
+      named?.type === 'yield' && named.successor === null ? ', and found nobody to give it to' : '';
+    tellFact(told, lane, fact, `${troubleText(fact.input)}${stays}`);
+  }
+};
+
 /** So much of what was heard of nodes whose journals are not here is told. */
 const HEARD_TOLD = 8;
 
@@ -254,6 +271,7 @@ export const explain = (ownership: Ownership, ip: Ip, at: number): Explanation =
     const previous = past[past.length - shown.length + index - 1];
     tellCause(told, tenure, previous);
     tellTaking(told, tenure);
+    tellSince(told, tenure);
     if (tenure.to !== null && tenure.to <= at) tellEnd(told, tenure);
   }
   const last = shown.at(-1);

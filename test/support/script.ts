@@ -207,8 +207,8 @@ const run = (stage: Stage, verb: string, words: readonly string[]): readonly str
   }
 };
 
-/** Runs a script and returns it with the output that it has now. Errors name the line. */
-export const runScript = (text: string): string => {
+/** Runs a script and returns it with the output that it has now. Errors name the line. `onEnd` sees what came of it. */
+export const runScript = (text: string, onEnd: (world: World) => void = () => {}): string => {
   const setup: Setup = { nodes: 1, clients: 0, ips: ['10.0.0.1'] };
   let stage: Stage | null = null;
   const output: string[] = [];
@@ -228,5 +228,6 @@ export const runScript = (text: string): string => {
       throw new Error(`line ${index + 1}, "${line}": ${(error as Error).message}`, { cause: error });
     }
   }
+  if (stage !== null) onEnd((stage as Stage).world);
   return output.join('\n');
 };
