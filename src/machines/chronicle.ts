@@ -119,8 +119,9 @@ export const createChronicler = (
       markFirst(heard, `birth ${peer.instance}`, at);
       markFirst(heard, `flags ${peer.instance} ${JSON.stringify(peer.flags)}`, at);
       for (const other of peer.hears) markFirst(heard, `hears ${peer.instance} ${other}`, at);
-      // What this hello brings is answered at once: a hello of this node that lists it.
-      markFirst(said, `hears ${mine(peer.interface)} ${peer.instance}`, at);
+      // Answered at once, by a hello of the wire thread that lists it. The wire thread does so by itself: after a hang
+      // of the main thread, which is how births after the first come about, it was said long before this stamp.
+      if (birth === instance) markFirst(said, `hears ${mine(peer.interface)} ${peer.instance}`, at);
     } else if (input.type === 'claims.heard') {
       const speaker = peers.get(`${input.interface} ${input.node}`);
       if (speaker === undefined) return;
@@ -139,8 +140,10 @@ export const createChronicler = (
           instances.add(mine(name));
           markFirst(said, `birth ${mine(name)}`, at);
         }
-      } else if (effect.type === 'hello.flags')
-        for (const own of instances) markFirst(said, `flags ${own} ${JSON.stringify(effect.flags)}`, at);
+      } else if (effect.type === 'hello.flags' && !effect.flags.starting)
+        // That it starts a new birth of the wire thread says by itself, before the core does.
+        for (const name of listening)
+          markFirst(said, `flags ${mine(name)} ${JSON.stringify(effect.flags)}`, at);
     }
   };
 

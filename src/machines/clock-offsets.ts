@@ -13,6 +13,8 @@ const MAX_BOUNDS = 512;
 interface Bound {
   readonly at: number;
   readonly ms: number;
+  /** Said by the wire thread on its own: the stamp of the saying may be late, if the main thread was. */
+  readonly isSoft: boolean;
 }
 
 /** clock(b) − clock(a), milliseconds, and how far off that may be; null: nothing says. */
@@ -27,7 +29,11 @@ const delays = (said: Marks, heard: Marks, whose: 'speaker' | 'listener'): reado
   for (const [key, at] of said) {
     const heardAt = heard.get(key);
     if (heardAt === undefined) continue;
-    bounds.push({ at: whose === 'speaker' ? at : heardAt, ms: heardAt - at });
+    bounds.push({
+      at: whose === 'speaker' ? at : heardAt,
+      ms: heardAt - at,
+      isSoft: key.startsWith('hears '),
+    });
   }
   if (bounds.length <= MAX_BOUNDS) return bounds;
   const stretch = Math.ceil(bounds.length / MAX_BOUNDS);
@@ -40,9 +46,14 @@ const delays = (said: Marks, heard: Marks, whose: 'speaker' | 'listener'): reado
   return kept;
 };
 
-const tightest = (bounds: readonly Bound[], at: number): number => {
+/** The least delay at `at`; of soft ones only those that are not below `floor`. */
+const tightest = (bounds: readonly Bound[], at: number, floor: number | null): number => {
   let least = Number.POSITIVE_INFINITY;
-  for (const bound of bounds) least = Math.min(least, bound.ms + DRIFT * Math.abs(at - bound.at));
+  for (const { ms, at: when, isSoft } of bounds) {
+    const delay = ms + DRIFT * Math.abs(at - when);
+    if (isSoft && (floor === null || delay < floor)) continue;
+    least = Math.min(least, delay);
+  }
   return least;
 };
 
@@ -52,8 +63,11 @@ const pairOf = (a: Chronicle, b: Chronicle): ((at: number) => Offset | null) => 
   const back = delays(b.said, a.heard, 'listener');
   if (there.length === 0 || back.length === 0) return () => null;
   return (at) => {
-    const upper = tightest(there, at);
-    const lower = -tightest(back, at);
+    // What is certain first; what is soft only sharpens it, and is wrong where it contradicts it.
+    const [most, least] = [tightest(there, at, null), -tightest(back, at, null)];
+    const upper = Math.min(most, tightest(there, at, least));
+    const lower = Math.max(least, -tightest(back, at, -most));
+    if (!Number.isFinite(upper) || !Number.isFinite(lower)) return null;
     return { ms: (upper + lower) / 2, errorMs: Math.max(Math.abs(upper - lower) / 2, STAMP_MS) };
   };
 };

@@ -222,7 +222,12 @@ const SINCE_TOLD = 3;
 const tellSince = (told: Told, { lane, began, to, ip }: Tenure): void => {
   const until = to === null ? Number.POSITIVE_INFINITY : lane.clock.fromCommon(to);
   const met = lane.life.facts.filter(
-    ({ input, at }) => at > began.at && at < until && isTrouble(input) && concerns(input, ip),
+    ({ input, at, ref }) =>
+      at > began.at &&
+      at < until &&
+      isTrouble(input) &&
+      concerns(input, ip) &&
+      !told.chain.some((sentence) => sentence.ref === ref),
   );
   for (const fact of met.slice(-SINCE_TOLD)) {
     const named = fact.effects.find((effect) => effect.type === 'yield' && effect.ip === ip);
@@ -271,11 +276,11 @@ export const explain = (ownership: Ownership, ip: Ip, at: number): Explanation =
     const previous = past[past.length - shown.length + index - 1];
     tellCause(told, tenure, previous);
     tellTaking(told, tenure);
-    tellSince(told, tenure);
     if (tenure.to !== null && tenure.to <= at) tellEnd(told, tenure);
   }
   const last = shown.at(-1);
   if (last?.to != null && last.to <= at && last.ended === null) tellSilent(told, last.node, last.to);
+  for (const tenure of shown) tellSince(told, tenure);
   tellHearsay(told, at);
   const owners = past.filter(({ to }) => to === null || to > at);
   const chain = unique(told.chain.toSorted((a, b) => a.at - b.at)).filter((sentence) => sentence.at <= at);

@@ -25,8 +25,10 @@ export interface Tenure {
   readonly lane: Lane;
   readonly node: NodeName;
   readonly from: number;
-  /** Null: as far as the record goes. */
+  /** When it stopped answering; null: as far as the record goes. */
   readonly to: number | null;
+  /** How far off `to` may be beside the clock. */
+  readonly toErrorMs: number;
   readonly began: Transition;
   /** Null: its life ended with it, or it is still going on. */
   readonly ended: Transition | null;
@@ -59,8 +61,13 @@ const lastHeardOf = (
 ): number | null => {
   let last: number | null = null;
   for (const [index, other] of lives.entries()) {
-    for (const { instance, lastHeardAt, backAt } of other.silences) {
+    for (const { instance, lastHeardAt, backAt, at: noticedAt } of other.silences) {
       if (backAt !== null || !life.instances.has(instance)) continue;
+      // Born again: another birth of the same life was heard since.
+      const isBack = [...life.instances].some(
+        (birth) => (other.heard.get(`birth ${birth}`) ?? 0) > noticedAt,
+      );
+      if (isBack) continue;
       const at = clocks[index]?.toCommon(lastHeardAt) ?? lastHeardAt;
       if (last === null || at > last) last = at;
     }
@@ -84,7 +91,38 @@ const laneOf = (lives: readonly Chronicle[], clocks: readonly LifeClock[], index
   return { life, clock, from, to, toErrorMs, ending: 'lost' };
 };
 
-const tenuresOf = (lane: Lane): readonly Tenure[] => {
+/**
+ * A node that was born again had fallen silent before: with its hellos its answers had ended (wire-step.ts), which its
+ * main thread learned later. Others noticed.
+ */
+const silentBefore = (lane: Lane, at: number, lanes: readonly Lane[]): number | null => {
+  let last: number | null = null;
+  for (const { life, clock } of lanes) {
+    const silence = life.silences.findLast(
+      (each) => lane.life.instances.has(each.instance) && clock.toCommon(each.lastHeardAt) < at,
+    );
+    if (silence === undefined || clock.toCommon(silence.backAt ?? Number.POSITIVE_INFINITY) < at) continue;
+    const heard = clock.toCommon(silence.lastHeardAt);
+    if (last === null || heard > last) last = heard;
+  }
+  return last;
+};
+
+/** When a tenure ended, and how far off that may be. */
+const endOfTenure = (
+  lane: Lane,
+  from: number,
+  ended: Transition,
+  lanes: readonly Lane[],
+): { readonly to: number; readonly toErrorMs: number } => {
+  const at = lane.clock.toCommon(ended.at);
+  const heard = ended.cause === 'wire-reborn' ? silentBefore(lane, at, lanes) : null;
+  const half = lane.life.intervalMs / 2;
+  if (heard === null || heard < from || heard + half > at) return { to: at, toErrorMs: 0 };
+  return { to: heard + half, toErrorMs: half };
+};
+
+const tenuresOf = (lane: Lane, lanes: readonly Lane[]): readonly Tenure[] => {
   const { life, clock } = lane;
   const open = new Map<Ip, { readonly began: Transition; readonly from: number }>();
   const tenures: Tenure[] = [];
@@ -95,7 +133,8 @@ const tenuresOf = (lane: Lane): readonly Tenure[] => {
     if (to === 'leader' && held === undefined) open.set(ip, { began: transition, from: at });
     if (to === 'leader' || held === undefined) continue;
     open.delete(ip);
-    tenures.push({ ip, lane, node: life.node, ...held, to: at, ended: transition });
+    const end = endOfTenure(lane, held.from, transition, lanes);
+    tenures.push({ ip, lane, node: life.node, ...held, ...end, ended: transition });
   }
   for (const [ip, held] of open)
     tenures.push({
@@ -104,6 +143,7 @@ const tenuresOf = (lane: Lane): readonly Tenure[] => {
       node: life.node,
       ...held,
       to: lane.ending === 'open' ? null : lane.to,
+      toErrorMs: lane.toErrorMs,
       ended: null,
     });
   return tenures;
@@ -112,7 +152,7 @@ const tenuresOf = (lane: Lane): readonly Tenure[] => {
 const errorOf = (a: Tenure, b: Tenure | null): number | null => {
   if (b === null || a.lane === b.lane) return 0;
   const [x, y] = [a.lane.clock.errorMs, b.lane.clock.errorMs];
-  return x === null || y === null ? null : x + y + (a.ended === null ? a.lane.toErrorMs : 0);
+  return x === null || y === null ? null : x + y + a.toErrorMs;
 };
 
 const endOf = ({ to }: Tenure): number => to ?? Number.POSITIVE_INFINITY;
@@ -150,7 +190,7 @@ export const ownershipOf = (lives: readonly Chronicle[]): Ownership => {
   const clocks = estimateClocks(lives);
   const lanes = lives.map((_, index) => laneOf(lives, clocks, index));
   const tenures = lanes
-    .flatMap(tenuresOf)
+    .flatMap((lane) => tenuresOf(lane, lanes))
     .sort((a, b) => (a.ip < b.ip ? -1 : a.ip > b.ip ? 1 : a.from - b.from));
   const end = Math.max(...lanes.map(({ to }) => to));
   const gaps: Between[] = [];

@@ -7,7 +7,7 @@ import { openJournals } from '../../../src/cli/history/journals.ts';
 import { readChronicles } from '../../../src/cli/history/read-chronicles.ts';
 import { replayFiles } from '../../../src/cli/history/replay-run.ts';
 import { mayExplain } from '../../../src/machines/explain-words.ts';
-import { ownershipOf } from '../../../src/machines/ownership.ts';
+import { type Ownership, ownershipOf } from '../../../src/machines/ownership.ts';
 import { runScript } from '../../support/script.ts';
 import { writeJournals } from '../../support/sim-journals.ts';
 import { withDirectory } from '../journal/recorder.ts';
@@ -131,5 +131,30 @@ for (const { title, script, only, says } of INCIDENTS) {
   test(`explain names the cause of ${title}`, async () => {
     const { text } = await explained(script, only);
     for (const said of says) assert.match(text, said);
+  });
+}
+
+/** What the timeline makes of a script. */
+const laidOver = async (script: string): Promise<Ownership> => {
+  let result: Ownership | null = null;
+  await withDirectory((directory) => {
+    runScript(script, (world) => writeJournals(world, directory));
+    result = ownershipOf(readChronicles(openJournals([directory]).lives).chronicles);
+  });
+  assert.ok(result !== null);
+  return result;
+};
+
+for (const [what, act] of [
+  ['paused', 'pause n1\nadvance 2s\nresume n1\nadvance 2s'],
+  ['hung', 'stall n1 5s\nadvance 8s'],
+] as const) {
+  test(`a node that was ${what} answered no longer than it sent hellos, whatever its own record says`, async () => {
+    const { overlaps, gaps, lanes } = await laidOver(`${THREE}${act}`);
+    assert.deepEqual(overlaps, []);
+    assert.equal(gaps.length, 1);
+    // Its hold time, less the half interval after its last hello.
+    assert.ok(Math.abs((gaps[0]?.ms ?? 0) - 176) <= 5, `${gaps[0]?.ms} ms`);
+    assert.ok(lanes.every(({ ending, clock }) => ending === 'open' && (clock.errorMs ?? 99) < 2));
   });
 }
