@@ -5,7 +5,7 @@ import type { NodeName } from './claims.ts';
 import type { CoreCheckpoint } from './core.ts';
 import type { Effect } from './effects.ts';
 import type { Ip } from './frames.ts';
-import { type Instance, instanceOn } from './hello.ts';
+import { type HelloFlags, type Instance, instanceOn } from './hello.ts';
 import type { Input } from './inputs.ts';
 import type { ServiceIpState } from './service-ip.ts';
 import type { Transition } from './side-by-side.ts';
@@ -54,8 +54,8 @@ export interface Chronicle {
 
 export interface Chronicler {
   step(ref: string, at: number, input: Input, effects: readonly Effect[]): void;
-  /** The core was brought to a checkpoint; only the first one of a life tells anything new. */
-  begin(ref: string, checkpoint: CoreCheckpoint): void;
+  /** A segment begins. `follows`: nothing is missing before it. Only a life's first checkpoint tells anything new. */
+  begin(ref: string, checkpoint: CoreCheckpoint, follows: boolean): void;
   end(): Chronicle;
 }
 
@@ -104,6 +104,12 @@ export const createChronicler = (
   const peers = new Map<string, Instance>();
   let birth = instance;
   let listening: readonly string[] = [];
+  let flags: HelloFlags | null = null;
+  /**
+   * The record has everything since the life began. Else the first time at which it tells something need not be the
+   * first at which it was said, and others may have heard it before.
+   */
+  let isWhole = true;
   let from: number | null = null;
   let to = 0;
   let lastRef = '';
@@ -121,13 +127,20 @@ export const createChronicler = (
       for (const other of peer.hears) markFirst(heard, `hears ${peer.instance} ${other}`, at);
       // Answered at once, by a hello of the wire thread that lists it. The wire thread does so by itself: after a hang
       // of the main thread, which is how births after the first come about, it was said long before this stamp.
-      if (birth === instance) markFirst(said, `hears ${mine(peer.interface)} ${peer.instance}`, at);
+      if (isWhole && birth === instance)
+        markFirst(said, `hears ${mine(peer.interface)} ${peer.instance}`, at);
     } else if (input.type === 'claims.heard') {
       const speaker = peers.get(`${input.interface} ${input.node}`);
       if (speaker === undefined) return;
       for (const { ip, epoch, weak } of input.claims)
         markFirst(heard, claimKey(speaker, ip, epoch, weak), at);
     }
+  };
+
+  const sayFlags = (at: number): void => {
+    // That it starts, a new birth of the wire thread says by itself, before the core does.
+    if (!isWhole || flags === null || flags.starting) return;
+    for (const name of listening) markFirst(said, `flags ${mine(name)} ${JSON.stringify(flags)}`, at);
   };
 
   const say = (at: number, effects: readonly Effect[]): void => {
@@ -138,12 +151,13 @@ export const createChronicler = (
         listening = effect.interfaces;
         for (const name of listening) {
           instances.add(mine(name));
-          markFirst(said, `birth ${mine(name)}`, at);
+          if (isWhole) markFirst(said, `birth ${mine(name)}`, at);
         }
-      } else if (effect.type === 'hello.flags' && !effect.flags.starting)
-        // That it starts a new birth of the wire thread says by itself, before the core does.
-        for (const name of listening)
-          markFirst(said, `flags ${mine(name)} ${JSON.stringify(effect.flags)}`, at);
+        sayFlags(at);
+      } else if (effect.type === 'hello.flags') {
+        flags = effect.flags;
+        sayFlags(at);
+      }
     }
   };
 
@@ -169,7 +183,8 @@ export const createChronicler = (
   };
 
   return {
-    begin: (ref, checkpoint) => {
+    begin: (ref, checkpoint, follows) => {
+      if (!follows) isWhole = false;
       if (from !== null) return;
       if (checkpoint.instance !== null) birth = checkpoint.instance;
       if (checkpoint.at > 0) from = checkpoint.at;

@@ -264,7 +264,8 @@ const tellHearsay = (told: Told, at: number): void => {
       add(when, `missed ${node}: nothing heard from it for ${Math.round(when - lastHeardAt)} ms`, ref);
   told.chain.push(...heard.sort((a, b) => a.at - b.at).slice(-HEARD_TOLD));
   for (const node of claimants)
-    told.unknown.push(`no journal of ${node} is here: what it did is known from others only`);
+    if (!told.unknown.some((text) => text.startsWith(`no journal of ${node} `)))
+      told.unknown.push(`no journal of ${node} is here: what it did is known from others only`);
 };
 
 /** Why `ip` is where it is at `at` (common time). */

@@ -30,8 +30,9 @@ const readChronicle = (life: LifeFiles, isWanted: IsWanted, damage: Damage[]): C
       tell(waiting[count] as Waiting, []);
     if (count > 0) waiting = waiting.slice(count);
   };
-  for (const { file, checkpoint } of life.segments) {
-    chronicler.begin(`${file}:2`, checkpoint);
+  for (const [index, { file, header, checkpoint }] of life.segments.entries()) {
+    const follows = header.gap === null && header.segment === index + 1;
+    chronicler.begin(`${file}:2`, checkpoint, follows);
     const scan = scanSegment(file, fileLines(file), damage);
     for (const entry of scan?.entries() ?? []) {
       if (entry.type === 'input') {
