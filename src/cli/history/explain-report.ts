@@ -36,7 +36,7 @@ const orderAt = (tenure: Tenure | undefined, lifeOf: LifeOf): Report['order'] =>
     (transition) => transition.ip === ip && transition.to === 'candidate' && transition.at <= began.at,
   );
   const at = decided?.at ?? began.at;
-  const taking = coreAt(life, at).taking(ip);
+  const taking = coreAt(life, at)?.taking(ip) ?? null;
   return taking === null ? null : { at: lane.clock.toCommon(at), node: tenure.node, taking };
 };
 
@@ -46,7 +46,9 @@ const verdictAt = (lane: Lane, ip: Ip, at: number, lifeOf: LifeOf): NodeVerdict 
   if (lane.ending === 'exit' && lane.to < at) return without('did not run: it had been stopped in order');
   if (lane.ending === 'lost' && lane.to < at) return without('did not run, or nothing of it got out');
   const life = lifeOf(lane);
-  const taking = life === undefined ? null : coreAt(life, lane.clock.fromCommon(at)).taking(ip);
+  const core = life === undefined ? null : coreAt(life, lane.clock.fromCommon(at));
+  if (core === null) return without('cannot be told: its record is damaged');
+  const taking = core.taking(ip);
   if (taking === null) return without('did not know the IP: its configuration does not name it');
   return { node, verdict: taking.verdict, taking };
 };

@@ -79,7 +79,8 @@ export const openJournals = (paths: readonly string[]): Journals => {
     if (files.length === 0)
       throw new CommandError(EXIT.usage, `${paths.join(', ')}: there is no journal (*.ndjson) here`);
     const damage: Damage[] = [];
-    for (const { file, start } of files) if (start === null) scanSegment(file, fileLines(file), damage);
+    for (const { file, start } of files)
+      if (start === null) scanSegment(file, fileLines(file), damage)?.close();
     const lives = livesOf(files.flatMap(({ start }) => (start === null ? [] : [start])));
     return { files, lives, damage, end: Math.max(0, ...lives.map(({ to }) => to)) };
   } catch (error) {

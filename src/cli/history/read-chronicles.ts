@@ -10,7 +10,8 @@ export type IsWanted = (input: Input, effects: readonly Effect[]) => boolean;
 
 interface Waiting {
   readonly n: number;
-  readonly ref: string;
+  readonly file: string;
+  readonly line: number;
   readonly at: number;
   readonly input: Input;
 }
@@ -22,21 +23,32 @@ const MAX_WAITING = 65_536;
 const readChronicle = (life: LifeFiles, isWanted: IsWanted, damage: Damage[]): Chronicle => {
   const chronicler = createChronicler(life, isWanted);
   let waiting: Waiting[] = [];
-  const tell = ({ ref, at, input }: Waiting, effects: readonly Effect[]): void =>
-    chronicler.step(ref, at, input, effects);
+  /** A changed line may be JSON and still no record: it is named, and the others count. */
+  const guarded = (file: string, line: number, run: () => void): void => {
+    try {
+      run();
+    } catch (error) {
+      damage.push({ file, line, reason: `it cannot be understood: ${(error as Error).message}` });
+    }
+  };
+  const tell = ({ file, line, at, input }: Waiting, read: () => readonly Effect[]): void =>
+    guarded(file, line, () => chronicler.step(`${file}:${line}`, at, input, read()));
   const tellBefore = (n: number): void => {
     let count = 0;
     for (; count < waiting.length && (waiting[count] as Waiting).n < n; count += 1)
-      tell(waiting[count] as Waiting, []);
+      tell(waiting[count] as Waiting, () => []);
     if (count > 0) waiting = waiting.slice(count);
   };
   for (const [index, { file, header, checkpoint }] of life.segments.entries()) {
     const follows = header.gap === null && header.segment === index + 1;
-    chronicler.begin(`${file}:2`, checkpoint, follows);
+    guarded(file, 2, () => chronicler.begin(`${file}:2`, checkpoint, follows));
     const scan = scanSegment(file, fileLines(file), damage);
     for (const entry of scan?.entries() ?? []) {
+      // What was changed is named already; telling it would be telling tales.
+      if (!entry.isSealed) continue;
       if (entry.type === 'input') {
-        waiting.push({ n: entry.n, ref: `${file}:${entry.line}`, at: entry.at, input: entry.input });
+        const { n, line, at, input } = entry;
+        waiting.push({ n, file, line, at, input });
         if (waiting.length > MAX_WAITING) tellBefore(entry.n);
         continue;
       }
@@ -44,7 +56,7 @@ const readChronicle = (life: LifeFiles, isWanted: IsWanted, damage: Damage[]): C
       const [step] = waiting;
       if (step?.n !== entry.n) continue;
       waiting.shift();
-      tell(step, effectsOf(entry.text));
+      tell(step, () => effectsOf(entry.text));
     }
     tellBefore(Number.POSITIVE_INFINITY);
   }

@@ -8,6 +8,7 @@ import type { Input } from '../../machines/inputs.ts';
 import { createSideBySide, type SideBySide } from '../../machines/side-by-side.ts';
 import { diffTransitions, type TransitionDifference } from '../../machines/transition-diff.ts';
 import { checkpointUnder, createTranslation } from '../../machines/what-if.ts';
+import { CommandError } from '../command.ts';
 import type { Alternative } from './alternative.ts';
 import type { Journals, LifeFiles } from './journals.ts';
 import type { Window } from './replay-run.ts';
@@ -100,7 +101,7 @@ interface Walked {
 const walkSegment = (scan: SegmentScan, sides: SideBySide, run: Run, walked: Walked): string | null => {
   const { alternative, window } = run;
   for (const entry of scan.entries()) {
-    if (entry.type === 'output') continue;
+    if (entry.type === 'output' || !entry.isSealed) continue;
     const { at, input, line } = entry;
     if (at > window.to) break;
     if (input.type === 'config.loaded' && alternative.config !== null) {
@@ -163,5 +164,15 @@ const runLife = (life: LifeFiles, run: Run): LifeDifferences => {
 export const runWhatIf = ({ lives }: Journals, alternative: Alternative, window: Window): WhatIfOutcome => {
   const run: Run = { alternative, window, notes: new Set() };
   const concerned = lives.filter(({ from, to }) => to >= window.from && from <= window.to);
-  return { lives: concerned.map((life) => runLife(life, run)), notes: [...run.notes] };
+  const done = concerned.flatMap((life): LifeDifferences[] => {
+    try {
+      return [runLife(life, run)];
+    } catch (error) {
+      if (error instanceof CommandError) throw error;
+      const [segment] = life.segments;
+      run.notes.add(`${segment?.file}: its checkpoint cannot be used: ${(error as Error).message}`);
+      return [];
+    }
+  });
+  return { lives: done, notes: [...run.notes] };
 };

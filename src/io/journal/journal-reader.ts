@@ -55,12 +55,16 @@ const inputAt = (scan: SegmentScan): number | null => {
   return null;
 };
 
-/** Reads the beginning of a segment; null when it cannot be read (reading it whole says why). */
+/** Reads the beginning of a segment; null when it cannot be read or was changed (reading it whole says why). */
 export const startOf = (file: string): SegmentStart | null => {
   const scan = scanSegment(file, fileLines(file), []);
   if (scan === null) return null;
   const { header, checkpoint } = scan;
   let { at } = checkpoint;
+  if (!scan.isStartSealed) {
+    scan.close();
+    return null;
+  }
   // The core of a new life knows no time yet.
   if (at === 0) at = inputAt(scan) ?? at;
   scan.close();

@@ -21,7 +21,10 @@ export interface Damage {
   readonly reason: string;
 }
 
-export type JournalEntry =
+export type JournalEntry = {
+  /** Its hash says that it is what was written. Else it was changed, or lines before it are missing. */
+  readonly isSealed: boolean;
+} & (
   | {
       readonly type: 'input';
       readonly line: number;
@@ -30,12 +33,15 @@ export type JournalEntry =
       readonly input: Input;
     }
   /** What input `n` led to. `text` is its JSON as it would be written today; parsing it is the reader's choice. */
-  | { readonly type: 'output'; readonly line: number; readonly n: number; readonly text: string };
+  | { readonly type: 'output'; readonly line: number; readonly n: number; readonly text: string }
+);
 
 export interface SegmentScan {
   readonly file: string;
   readonly header: SegmentHeader;
   readonly checkpoint: CoreCheckpoint;
+  /** Header and checkpoint are what was written. */
+  readonly isStartSealed: boolean;
   /** The number of its first input. */
   readonly next: number;
   /** Everything after the checkpoint, once. Damage met on the way is added to `damage`. */
@@ -126,6 +132,7 @@ export const scanSegment = (
   const first = nextBody();
   if (first === null) return nothing(0, isTorn ? 'it ends within its first line' : 'the file is empty');
   if ('reason' in first) return nothing(1, first.reason);
+  const isHeaderSealed = isSealed;
   const header = parseBody(first.body);
   if (header === null) return nothing(1, 'the line is not JSON');
   if (!('holdfast' in header)) return nothing(1, 'it does not begin with a journal header');
@@ -138,6 +145,7 @@ export const scanSegment = (
   const start = parseBody(second.body);
   if (start === null) return nothing(2, 'the line is not JSON');
   if (!('checkpoint' in start)) return nothing(2, 'the second line is no checkpoint');
+  const isStartSealed = isHeaderSealed && isSealed;
 
   function* entries(from: FormatReader, expectedFirst: number): Iterable<JournalEntry> {
     let expected = expectedFirst;
@@ -160,7 +168,7 @@ export const scanSegment = (
           lastOutput = n;
           const upcast = presentText(from, body.slice(output[0].length), isSealed);
           if (upcast === null) blame(number, 'the line is not JSON');
-          else yield { type: 'output', line: number, n, text: upcast };
+          else yield { type: 'output', isSealed, line: number, n, text: upcast };
           continue;
         }
         const record = parseBody(body);
@@ -171,7 +179,7 @@ export const scanSegment = (
           const { n, at } = record;
           if (n !== expected) blame(number, `input ${n} stands where input ${expected} belongs`);
           expected = n + 1;
-          yield { type: 'input', line: number, n, at, input: from.input(record.in) };
+          yield { type: 'input', isSealed, line: number, n, at, input: from.input(record.in) };
         } else if ('holdfast' in record) {
           blame(number, 'a second header stands in the middle; what follows it is not read');
           return;
@@ -186,6 +194,7 @@ export const scanSegment = (
     file,
     header,
     checkpoint: reader.checkpoint(start.checkpoint),
+    isStartSealed,
     next: start.next,
     entries: () => entries(reader, start.next),
     close: () => {
