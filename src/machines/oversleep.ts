@@ -12,10 +12,14 @@ const AWAKE_HELLOS = 3;
 /** Where more than this queued the segment was awake, and hellos may have found the queue full: no queue is as short. */
 const STILL_FRAMES = 16;
 
-/** What was heard of each proven peer before the thread slept: `interface instance` to sequence. */
-export type BeforeSleep = ReadonlyMap<string, number>;
+export interface BeforeSleep {
+  /** What was heard of each proven peer before the thread slept: `interface instance` to sequence. */
+  readonly sequences: ReadonlyMap<string, number>;
+  /** What is to be told if nobody was awake; of an ended birth nothing is. */
+  readonly news: WireOutput[];
+}
 
-const sequencesOf = (state: WireState): BeforeSleep => {
+const sequencesOf = (state: WireState): BeforeSleep['sequences'] => {
   const before = new Map<string, number>();
   for (const { name, ears } of state.desks.values())
     for (const instance of ears.heard()) before.set(`${name} ${instance}`, ears.lastSequence(instance));
@@ -27,33 +31,31 @@ const sequencesOf = (state: WireState): BeforeSleep => {
  * held to be late for the time that this node did not see.
  */
 export const beginLookingBack = (state: WireState, byMs: number): readonly WireOutput[] => {
-  state.beforeSleep = sequencesOf(state);
-  const outputs: WireOutput[] = [];
+  const news: WireOutput[] = [];
+  state.beforeSleep = { sequences: sequencesOf(state), news };
   for (const { ears, freshness } of state.desks.values()) {
     freshness.excuse(byMs);
-    for (const input of ears.excuse(byMs)) outputs.push({ type: 'fact', input });
+    for (const input of ears.excuse(byMs)) news.push({ type: 'fact', input });
   }
-  return [...outputs, { type: 'look.back' }];
+  return [{ type: 'look.back' }];
 };
 
 /** Of what queued only hellos count: requests of that time are stale. */
-export const lookBackAt = (
-  state: WireState,
-  at: number,
-  name: string,
-  frame: WireFrame,
-): readonly WireOutput[] => {
+export const lookBackAt = (state: WireState, at: number, name: string, frame: WireFrame): void => {
   const desk = state.desks.get(name);
-  return frame.kind === 'hello' && desk !== undefined ? hearHelloOnly(state, desk, at, frame) : [];
+  if (frame.kind !== 'hello' || desk === undefined) return;
+  state.beforeSleep?.news.push(...hearHelloOnly(state, desk, at, frame));
 };
 
-const wasAwake = (before: BeforeSleep, key: string, sequence: number): boolean =>
+const wasAwake = (before: ReadonlyMap<string, number>, key: string, sequence: number): boolean =>
   sequence - (before.get(key) ?? 0) >= AWAKE_HELLOS;
 
 /** Was somebody else awake meanwhile? */
-export const othersWereAwake = (state: WireState, frames: number): boolean => {
-  const before = state.beforeSleep ?? new Map<string, number>();
-  state.beforeSleep = null;
+export const othersWereAwake = (
+  state: WireState,
+  before: BeforeSleep['sequences'],
+  frames: number,
+): boolean => {
   if (frames > STILL_FRAMES) return true;
   for (const { name, ears } of state.desks.values())
     for (const instance of ears.heard() as readonly Instance[])

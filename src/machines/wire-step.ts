@@ -230,9 +230,11 @@ const oversleep = (state: WireState, byMs: number): readonly WireOutput[] => {
 
 const wakeUp = (state: WireState, at: number, frames: number): readonly WireOutput[] => {
   if (state.beforeSleep === null) return NOTHING;
-  if (!othersWereAwake(state, frames)) {
+  const { sequences, news } = state.beforeSleep;
+  state.beforeSleep = null;
+  if (!othersWereAwake(state, sequences, frames)) {
     state.counters.standstills += 1;
-    return runClock(state, at);
+    return [...news, ...runClock(state, at)];
   }
   shutAll(state);
   return [{ type: 'rebirth' }];
@@ -277,7 +279,10 @@ const dispatch = (state: WireState, at: number, event: WireEvent): readonly Wire
     case 'frame': {
       const { frame, interface: name } = event;
       if (state.isShut) return NOTHING;
-      if (state.beforeSleep !== null) return lookBackAt(state, at, name, frame);
+      if (state.beforeSleep !== null) {
+        lookBackAt(state, at, name, frame);
+        return NOTHING;
+      }
       if (frame.kind !== 'hello') return hearNeighbor(state, at, name, frame);
       const desk = state.desks.get(name);
       return desk === undefined ? NOTHING : hearHello(state, desk, at, frame);

@@ -217,6 +217,7 @@ test('a ServiceIP’s status holds what the holder writes, and no more than that
     holder: 'n1',
     epoch: 2 ** 48 - 1,
     weak: false,
+    state: 'leader',
   });
   assert.deepEqual(refusals(IP, { ...object, status: { ...status, epoch: -1 } }), [
     '.status.epoch: too small',

@@ -390,7 +390,7 @@ test('a ServiceIP says for whom it is reserved, and who held it', () => {
     ip: 'fd00::1',
     resourceVersion: '9',
     services: [entry],
-    held: { holder: 'n1', epoch: 3, weak: true },
+    held: { holder: 'n1', epoch: 3, weak: true, state: null },
   });
   assert.equal(value(readServiceIpObject({ metadata, spec: { ip: 'fd00::1' } })).held, null);
 });
