@@ -104,7 +104,10 @@ const judge = (
 /** The segment of an interface; made when first needed, so that facts about peers always find one. */
 export const segmentOn = (state: CoreState, name: string): Segment => {
   const segment = state.segments.get(name) ?? createSegment(name);
-  segment.instance = state.instance === null ? null : instanceOn(state.instance, name);
+  if (segment.birth !== state.instance) {
+    segment.birth = state.instance;
+    segment.instance = state.instance === null ? null : instanceOn(state.instance, name);
+  }
   state.segments.set(name, segment);
   return segment;
 };

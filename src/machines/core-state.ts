@@ -9,7 +9,7 @@ import type { HelloFlags, Instance, WitnessedClaim } from './hello.ts';
 import type { InterfaceFact } from './inputs.ts';
 import type { Placement } from './interfaces.ts';
 import type { Segment } from './segments.ts';
-import { type ServiceIpEvent, stateOf } from './service-ip.ts';
+import { isProbing, type ServiceIpEvent, stateOf } from './service-ip.ts';
 import { type Because, type MachineTimer, policyOf, type Service, type Services } from './services.ts';
 import type { Timers } from './timers.ts';
 import type { Cluster } from './unheard.ts';
@@ -85,7 +85,7 @@ export const applyPolicy = (state: CoreState, service: Service): void => {
   if (JSON.stringify(before) === JSON.stringify(policy)) return;
   send(state, service, { type: 'POLICY', policy }, service.because);
   if (before.serve === policy.serve || stateOf(service.snapshot) === 'unowned') return;
-  if (service.snapshot.matches({ candidate: 'probing' })) return;
+  if (isProbing(service.snapshot)) return;
   state.emit({ type: policy.serve === 'host' ? 'address.add' : 'address.remove', ip: service.ip });
 };
 

@@ -35,7 +35,7 @@ import {
 } from './peer-news.ts';
 import { rebalance, scheduleRebalance } from './rebalance.ts';
 import { checkpointSegment, createSegment, type SegmentCheckpoint } from './segments.ts';
-import { type ServiceIpEvent, stateOf } from './service-ip.ts';
+import { isProbing, type ServiceIpEvent, stateOf } from './service-ip.ts';
 import { type Because, createServices, policyOf, type ServiceCheckpoint } from './services.ts';
 import { createTimers, type TimersCheckpoint } from './timers.ts';
 import { type ClusterCheckpoint, checkpointCluster, isHeard, renewLease, restoreCluster } from './unheard.ts';
@@ -343,10 +343,12 @@ const wants = (state: CoreState, effect: Effect): boolean => {
     const service = state.services.all.get(ip);
     return service === undefined ? 'unowned' : stateOf(service.snapshot);
   };
-  const isProbing = (ip: Ip): boolean =>
-    state.services.all.get(ip)?.snapshot.matches({ candidate: 'probing' }) ?? false;
+  const isAsking = (ip: Ip): boolean => {
+    const service = state.services.all.get(ip);
+    return service !== undefined && isProbing(service.snapshot);
+  };
   const isServed = (ip: Ip): boolean =>
-    state.config?.serve !== 'none' && stateOfIp(ip) !== 'unowned' && !isProbing(ip);
+    state.config?.serve !== 'none' && stateOfIp(ip) !== 'unowned' && !isAsking(ip);
   switch (effect.type) {
     case 'answer.start':
     case 'announce':
@@ -362,9 +364,9 @@ const wants = (state: CoreState, effect: Effect): boolean => {
     case 'reserve':
       return stateOfIp(effect.ip) === 'unowned' || stateOfIp(effect.ip) === 'draining';
     case 'probe':
-      return isProbing(effect.ip);
+      return isAsking(effect.ip);
     case 'probe.stop':
-      return !isProbing(effect.ip);
+      return !isAsking(effect.ip);
     // A candidate that still probes has no address yet.
     case 'address.add':
       return isServed(effect.ip);

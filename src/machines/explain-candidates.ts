@@ -7,7 +7,7 @@ import { type CoreState, myName } from './core-state.ts';
 import type { Ip } from './frames.ts';
 import type { PeerClaim } from './inputs.ts';
 import type { Segment } from './segments.ts';
-import { isBlocked, type ServiceIpState, stateOf } from './service-ip.ts';
+import { isBlocked, isProbing, type ServiceIpState, stateOf } from './service-ip.ts';
 import type { Service } from './services.ts';
 import { type Candidate, candidatesFor, ownExclusion, ownRank, takeDelayMs } from './succession.ts';
 
@@ -97,7 +97,7 @@ const verdictOf = (
   const { snapshot, because, obstacle } = service;
   const at = stateOf(snapshot);
   if (at === 'leader') return said(heldText(service));
-  if (snapshot.matches({ candidate: 'probing' })) return said('asks first whether somebody uses the address');
+  if (isProbing(snapshot)) return said('asks first whether somebody uses the address');
   if (at === 'candidate') return said('is taking it, and waits for its host to accept the address');
   if (obstacle !== null) return said(`cannot have it: ${obstacle.reason}`);
   if (isBlocked(snapshot)) return said(`keeps off it for a while: ${because.reason}`);

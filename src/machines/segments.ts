@@ -18,6 +18,8 @@ export interface Segment {
   readonly name: string;
   /** This node's present instance: what peers list when they hear it. */
   instance: Instance | null;
+  /** The birth that `instance` follows from, once that has been worked out; never in a checkpoint. */
+  birth: Instance | null;
   readonly peers: Peers;
   readonly register: Register;
   readonly standing: Standing;
@@ -69,6 +71,7 @@ export const createSegment = (name: string, from?: SegmentCheckpoint): Segment =
   const segment: Segment = {
     name,
     instance: from?.instance ?? null,
+    birth: null,
     peers,
     register,
     standing,

@@ -256,10 +256,19 @@ export const serviceIpMachine = setup({
 export type ServiceIpSnapshot = SnapshotFrom<typeof serviceIpMachine>;
 
 /** The top state, the one of the four that users see. */
-export const stateOf = (snapshot: ServiceIpSnapshot): ServiceIpState =>
-  (typeof snapshot.value === 'string' ? snapshot.value : Object.keys(snapshot.value)[0]) as ServiceIpState;
+export const stateOf = ({ value }: ServiceIpSnapshot): ServiceIpState => {
+  if (typeof value === 'string') return value;
+  // One region: the first key is the only one. This is asked more often than anything else.
+  for (const state in value) return state as ServiceIpState;
+  throw new Error('a snapshot without a state');
+};
 
 /** Foreign use or a refused address keeps this node from taking the IP for now. */
-export const isBlocked = (snapshot: ServiceIpSnapshot): boolean => snapshot.matches({ unowned: 'blocked' });
+export const isBlocked = ({ value }: ServiceIpSnapshot): boolean =>
+  typeof value === 'object' && 'unowned' in value && value.unowned === 'blocked';
+
+/** A candidate that still asks whether somebody uses the address. */
+export const isProbing = ({ value }: ServiceIpSnapshot): boolean =>
+  typeof value === 'object' && 'candidate' in value && value.candidate === 'probing';
 
 export const serviceIpStepper = createStepper(serviceIpMachine);
