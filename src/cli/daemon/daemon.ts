@@ -267,6 +267,7 @@ export const runDaemon = async (
     now,
     tell,
     findings,
+    clusterLevels: () => cluster?.levels() ?? null,
   };
   Object.assign(routes, controlRoutes(parts));
   const serve = async (listen: Config['http'], what: string, served: Routes): Promise<void> => {

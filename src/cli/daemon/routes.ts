@@ -1,7 +1,7 @@
 // What the daemon serves: the control socket's commands, the status API, metrics and health.
 import { json, type Reply, type Routes } from '../../io/http/http-server.ts';
 import type { Journal } from '../../io/journal/journal.ts';
-import type { Metrics } from '../../io/metrics/metrics.ts';
+import type { ClusterLevels, Metrics } from '../../io/metrics/metrics.ts';
 import { parseIp } from '../../io/packets/address.ts';
 import type { Icmpv6Sockets } from '../../io/wire/icmpv6-sockets.ts';
 import type { Wire } from '../../io/wire/wire.ts';
@@ -24,6 +24,8 @@ export interface RouteParts {
   readonly tell: (input: Input) => void;
   /** What is wrong with this host or its configuration, in words. */
   readonly findings: () => readonly string[];
+  /** Null with `cluster: file`. */
+  readonly clusterLevels: () => ClusterLevels | null;
 }
 
 const refuse = (problem: string): Reply => ({ status: 400, body: `${problem}\n` });
@@ -64,7 +66,14 @@ const status = async ({ core, wire, now, findings }: RouteParts): Promise<Reply>
     }),
   );
 
-const scrape = async ({ core, wire, icmpv6, journal, metrics }: RouteParts): Promise<Reply> => {
+const scrape = async ({
+  core,
+  wire,
+  icmpv6,
+  journal,
+  metrics,
+  clusterLevels,
+}: RouteParts): Promise<Reply> => {
   const { counters, dropped, sendErrors, staleClients } = await wire.report();
   const { peers, serviceIPs } = core.view();
   const body = await metrics.render({
@@ -78,6 +87,7 @@ const scrape = async ({ core, wire, icmpv6, journal, metrics }: RouteParts): Pro
     journalLost: journal.counters.lostInputs,
     journalLate: journal.counters.lateBatches,
     journalFailing: journal.failing() !== null,
+    cluster: clusterLevels(),
   });
   return { contentType: metrics.contentType, body };
 };

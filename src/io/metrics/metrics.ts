@@ -5,6 +5,23 @@ import type { Effect } from '../../machines/effects.ts';
 import type { PeerState } from '../../machines/peers.ts';
 import type { ServiceIpState } from '../../machines/service-ip.ts';
 
+/** What a daemon in Kubernetes mode adds. */
+export interface ClusterLevels {
+  /** Collections of the API whose copy here grows old. */
+  readonly brokenSources: number;
+  /** Null on nodes that do not allocate. */
+  readonly allocation: {
+    readonly pools: readonly {
+      readonly pool: string;
+      readonly family: string;
+      readonly size: number;
+      readonly used: number;
+    }[];
+    /** Services that asked for something that they do not have. */
+    readonly troubled: number;
+  } | null;
+}
+
 /** What a scrape reads. Counts are totals since the start of the process. */
 export interface MetricsSnapshot {
   readonly serviceIPs: readonly { readonly ip: string; readonly state: ServiceIpState }[];
@@ -19,6 +36,8 @@ export interface MetricsSnapshot {
   readonly journalLost: number;
   readonly journalFailing: boolean;
   readonly staleClients: Readonly<Record<string, number>>;
+  /** Null with `cluster: file`. */
+  readonly cluster: ClusterLevels | null;
 }
 
 export interface Metrics {
@@ -100,6 +119,28 @@ export const createMetrics = (): Metrics => {
   const journalLost = counter('journal_lost_inputs_total', 'Inputs that could not be written to the journal');
   const journalFailing = gauge('journal_failing', '1 while the journal cannot be written');
 
+  const broken = gauge('kubernetes_sources_broken', 'Collections of the API server whose copy grows old');
+  const poolSize = gauge('pool_addresses', 'Addresses of a pool; from the node that allocates', [
+    'pool',
+    'family',
+  ]);
+  const poolUsed = gauge('pool_addresses_used', 'Of these, those that a Service has or is to have', [
+    'pool',
+    'family',
+  ]);
+  const troubled = gauge('services_in_trouble', 'Services that asked for an address and do not have it');
+
+  const setCluster = ({ brokenSources, allocation }: ClusterLevels): void => {
+    broken.set(brokenSources);
+    poolSize.reset();
+    poolUsed.reset();
+    troubled.set(allocation?.troubled ?? 0);
+    for (const { pool, family, size, used } of allocation?.pools ?? []) {
+      poolSize.set({ pool, family }, size);
+      poolUsed.set({ pool, family }, used);
+    }
+  };
+
   /** Counters kept elsewhere are set, not counted again. */
   const set = <L extends string>(metric: Counter<L>, labels: Record<L, string>, value: number): void => {
     if (value > 0) metric.labels(labels as Parameters<typeof metric.labels>[0]).inc(value);
@@ -154,6 +195,7 @@ export const createMetrics = (): Metrics => {
       journalLost.inc(snapshot.journalLost);
       journalLate.inc(snapshot.journalLate);
       journalFailing.set(snapshot.journalFailing ? 1 : 0);
+      if (snapshot.cluster !== null) setCluster(snapshot.cluster);
       return await registry.metrics();
     },
   };

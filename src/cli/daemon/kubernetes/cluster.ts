@@ -7,6 +7,7 @@ import type { ClusterClient } from '../../../io/kubernetes/cluster-client.ts';
 import { seekLeaderLease } from '../../../io/kubernetes/leader-lease.ts';
 import { keepNodeLease, type LeaseSeen } from '../../../io/kubernetes/node-lease.ts';
 import { createWriter } from '../../../io/kubernetes/writer.ts';
+import type { ClusterLevels } from '../../../io/metrics/metrics.ts';
 import { type AllocatorFacts, coveredNodeAddresses } from '../../../machines/cluster/allocator.ts';
 import {
   type ClassRule,
@@ -52,6 +53,8 @@ export interface ClusterParts {
 
 export interface ClusterWiring {
   findings(): readonly string[];
+  /** For metrics. */
+  levels(): ClusterLevels;
   /** The cluster was read once: before that nothing is known of it but what the journal remembers. */
   isWhole(): boolean;
   /** Gives up the Leases, if the API server can be told in time. */
@@ -198,10 +201,21 @@ export const startCluster = (parts: ClusterParts): ClusterWiring => {
   return {
     findings: () => [
       ...mirrors.findings(),
+      ...(projection.isReady() && !nodeAddresses.has(node)
+        ? [
+            `no Node of the cluster is called ${node}: labels, readiness and drains by annotation do not reach it`,
+          ]
+        : []),
       ...serviceIps.book().refused.map(({ message }) => message),
       ...coveredNodeAddresses(serviceIps.book(), addressesOfNodes()),
       ...(leadership.isLeader() ? allocation.findings() : []),
     ],
+    levels: () => ({
+      brokenSources: mirrors.findings().length,
+      allocation: leadership.isLeader()
+        ? { pools: allocation.usage(), troubled: allocation.findings().length }
+        : null,
+    }),
     isWhole: () => mirrors.isWhole(),
     close: async () => {
       clearTimeout(remembering);
