@@ -71,6 +71,24 @@ wireTest(
   },
 );
 
+wireTest(
+  'nodes that stand still together, as on one machine that is stopped, wake up as what they were',
+  STAGE_TOOLS,
+  async (context) => {
+    const stage = await stageFor(context);
+    await stage.gathered();
+    await stage.settled();
+    const before = await holdings(stage);
+    for (const node of stage.nodes) node.signal('SIGSTOP');
+    // Five hold times, and less than the watchdog.
+    await sleep(1_000);
+    for (const node of stage.nodes) node.signal('SIGCONT');
+    await sleep(1_500);
+    assert.deepEqual(await holdings(stage), before);
+    await assertReplaysIdentically(stage);
+  },
+);
+
 wireTest('a name taken twice: the newcomer refuses and says who has it', STAGE_TOOLS, async (context) => {
   const stage = await stageFor(context);
   await stage.settled();
