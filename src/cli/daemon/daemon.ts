@@ -32,6 +32,7 @@ import { createRuntime } from '../../streams/runtime.ts';
 import { fromListener } from '../../streams/sources.ts';
 import { VERSION } from '../version.ts';
 import { pollConnections } from './connection-poll.ts';
+import { watchKeys } from './key-watch.ts';
 import { startCluster } from './kubernetes/cluster.ts';
 import { lastKnownServices } from './kubernetes/last-known.ts';
 import { createLog } from './log.ts';
@@ -146,6 +147,7 @@ export const runDaemon = async (
     host?.close();
     icmpv6.close();
     configSource.close();
+    keyWatch.close();
     for (const server of servers) {
       server.close();
       server.closeAllConnections();
@@ -197,6 +199,14 @@ export const runDaemon = async (
       },
     },
     initial,
+  );
+
+  const keyWatch = watchKeys(
+    () => config.heartbeat.keyFile,
+    () => {
+      log.info({ code: 'key-file' }, 'the key file changed: reading it again');
+      wire.setSecrets(secretsOf(config));
+    },
   );
 
   const runtime = createRuntime({

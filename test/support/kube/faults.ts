@@ -7,6 +7,8 @@ export interface RequestSeen {
   readonly resource: string;
   readonly path: string;
   readonly status: number;
+  /** What the client calls itself; empty: the test's own requests. */
+  readonly agent: string;
 }
 
 export interface FailRule {

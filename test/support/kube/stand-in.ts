@@ -135,7 +135,13 @@ class ApiServer {
     const verb = target === null ? 'get' : verbOf(method, target, url.searchParams);
     const resource = target === null ? '' : target.resource.plural + (target.isStatus ? '/status' : '');
     response.on('close', () =>
-      this.faults.note({ verb, resource, path: request.url ?? '', status: response.statusCode }),
+      this.faults.note({
+        verb,
+        resource,
+        path: request.url ?? '',
+        status: response.statusCode,
+        agent: request.headers['user-agent'] ?? '',
+      }),
     );
     request.on('error', () => {});
     try {

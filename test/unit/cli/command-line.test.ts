@@ -8,7 +8,18 @@ import { after, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 
 const MAIN = fileURLToPath(new URL('../../../src/cli/main.ts', import.meta.url));
-const COMMANDS = ['run', 'check', 'status', 'replay', 'explain', 'timeline', 'journal', 'diagram', 'lab'];
+const COMMANDS = [
+  'run',
+  'check',
+  'status',
+  'replay',
+  'explain',
+  'timeline',
+  'journal',
+  'diagram',
+  'make-key',
+  'lab',
+];
 const folder = mkdtempSync(join(tmpdir(), 'holdfast-cli-'));
 after(() => rmSync(folder, { recursive: true }));
 
