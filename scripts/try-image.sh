@@ -1,0 +1,144 @@
+#!/bin/sh
+# Runs the root file system that scripts/build-image.sh made as the DaemonSet would: read-only, no new privileges, three
+# capabilities (none for the commands), in namespaces of its own with one interface. What a container runtime adds, its
+# seccomp filter, is not here. Needs root, iproute2, util-linux; prints what it tried, exit 1 at the first that failed.
+#
+#   scripts/try-image.sh [DIRECTORY]      what build-image.sh wrote; default: build/image
+set -eu
+SELF=$(readlink -f "$0")
+ROOT=$(cd "$(dirname "$SELF")/.." && pwd -P)
+FS=$(cd "${1:-$ROOT/build/image}/rootfs" && pwd -P)
+if [ "${HOLDFAST_INSIDE:-}" = '' ]; then
+  HOLDFAST_INSIDE=$(mktemp -d) && export HOLDFAST_INSIDE
+  code=0
+  unshare --mount --net --uts --pid --fork --kill-child --propagation private "$SELF" "${1:-$ROOT/build/image}" || code=$?
+  rmdir "$HOLDFAST_INSIDE"
+  exit "$code"
+fi
+
+AT=$HOLDFAST_INSIDE
+mount --bind "$FS" "$AT"
+mount -o remount,bind,ro,nosuid "$AT"
+mount -t proc proc "$AT/proc"
+mount -t sysfs -o ro sysfs "$AT/sys"
+for writable in dev etc/holdfast run/holdfast var/lib/holdfast; do mount -t tmpfs -o mode=755 tmpfs "$AT/$writable"; done
+for device in null zero urandom; do
+  : >"$AT/dev/$device"
+  mount --bind "/dev/$device" "$AT/dev/$device"
+done
+# setpriv goes in by the back door, since the image has nothing that could drop rights.
+cp "$(command -v setpriv)" "$AT/dev/setpriv"
+ldd "$AT/dev/setpriv" | sed -n 's/.*=> \(\/[^ ]*\) .*/\1/p' | while read -r library; do cp -L "$library" "$AT/dev/"; done
+
+ip link set lo up
+ip link add eth0 type veth peer name far
+ip link set far up
+ip link set eth0 up
+ip address add 192.0.2.1/24 dev eth0
+hostname n1
+
+cat >"$AT/etc/holdfast/config.yaml" <<'CONFIG'
+node: n1
+serve: none
+serviceIPs:
+  - ip: 192.0.2.100
+heartbeat: {keyFile: /etc/holdfast/keys}
+CONFIG
+
+# An API server that stands in, for the mode in which the image will be run.
+. "$ROOT/scripts/setup.sh"
+"$NODE" "$ROOT/test/support/kube/stand-in-process.ts" --port 6443 >"$AT/dev/stand-in" &
+cat >"$AT/etc/holdfast/cluster.yaml" <<'CONFIG'
+cluster: kubernetes
+kubernetes: {kubeconfig: /etc/holdfast/kubeconfig, namespace: holdfast-system}
+heartbeat: {keyFile: /etc/holdfast/keys}
+CONFIG
+tries=0
+until "$NODE" -e 'console.log(JSON.parse(fs.readFileSync(process.argv[1])).kubeconfig)' "$AT/dev/stand-in" \
+  >"$AT/etc/holdfast/kubeconfig" 2>/dev/null; do
+  tries=$((tries + 1))
+  [ "$tries" -lt 60 ] || exit 1
+  sleep 0.5
+done
+
+# What runs in the container: the user, the capabilities, then the command. Replaces the shell, so that a signal to it
+# is one to the command.
+enter() {
+  user=$1 rights=$2 && shift 2
+  exec env -i LD_LIBRARY_PATH=/dev NODE_NAME=n1 "$(command -v chroot)" "$AT" /dev/setpriv --no-new-privs --inh-caps -all --ambient-caps -all --bounding-set "$rights" \
+    --reuid "$user" --regid "$user" --clear-groups "$@"
+}
+inside() { (enter "$@"); }
+NOBODY='65532 -all'
+DAEMON='0 -all,+net_raw,+sys_nice,+ipc_lock'
+
+say() {
+  echo "try-image: $*"
+}
+fail() {
+  say "FAILED: $*" >&2
+  exit 1
+}
+
+# Runs the daemon with this configuration until it leads this address, then ends it as a kubelet does.
+lead() {
+  # shellcheck disable=SC2086
+  enter $DAEMON /usr/local/bin/holdfast run --config "/etc/holdfast/$1" >"$AT/dev/log" 2>&1 &
+  daemon=$!
+  tries=0
+  # shellcheck disable=SC2086
+  until inside $DAEMON /usr/local/bin/holdfast status 2>/dev/null >"$AT/dev/status" && grep -q "$2 *leader" "$AT/dev/status"; do
+    tries=$((tries + 1))
+    [ "$tries" -lt 60 ] || { cat "$AT/dev/log" "$AT/dev/status" && fail "$1: the daemon does not lead $2"; }
+    sleep 0.5
+  done
+  ! grep -h '"code":"\(real-time\|memory-lock\)"' "$AT/dev/log" || fail 'a right for the wire thread is missing'
+  kill -TERM "$daemon"
+  wait "$daemon" || fail "$1: the daemon ended with $?: $(tail -n 3 "$AT/dev/log")"
+  say "run with $1, as user 0 with three capabilities: led $2, ended with 0 at SIGTERM"
+}
+
+make_service() {
+  "$NODE" -e '
+    const made = [
+      ["/api/v1/nodes", { metadata: { name: "n1" }, status: { conditions: [{ type: "Ready", status: "True" }] } }],
+      ["/api/v1/namespaces", { metadata: { name: "shop" } }],
+      ["/api/v1/namespaces", { metadata: { name: "holdfast-system" } }],
+      ["/apis/holdfast.dev/v1alpha1/addresspools", { metadata: { name: "blue" }, spec: { addresses: ["192.0.2.101/32"] } }],
+      ["/api/v1/namespaces/shop/services", { metadata: { name: "web" }, spec: { type: "LoadBalancer",
+        loadBalancerClass: "holdfast.dev/l2", ipFamilies: ["IPv4"], ports: [{ port: 80, protocol: "TCP" }] } }],
+    ];
+    (async () => {
+      for (const [path, body] of made) {
+        const headers = { "content-type": "application/json" };
+        const answer = await fetch(`http://127.0.0.1:6443${path}`, { method: "POST", headers, body: JSON.stringify(body) });
+        if (!answer.ok) throw new Error(await answer.text());
+      }
+    })();' || fail 'the stand-in takes no objects'
+}
+
+# shellcheck disable=SC2086
+{
+  inside $NOBODY /usr/local/bin/holdfast --help >"$AT/dev/help" || fail '--help'
+  say "--help as nobody: $(head -n 1 "$AT/dev/help")"
+  inside $NOBODY /usr/local/bin/holdfast make-key >"$AT/etc/holdfast/keys" || fail 'make-key'
+  chmod 400 "$AT/etc/holdfast/keys"
+  mount -o remount,ro "$AT/etc/holdfast"
+  inside $NOBODY /usr/local/bin/holdfast check --config /etc/holdfast/config.yaml >/dev/null || fail 'check'
+  say 'check as nobody: accepted'
+  inside $DAEMON /usr/bin/node -e '
+    const { readFileSync, writeFileSync } = require("node:fs");
+    const [, mask] = /^CapBnd:\s*(\w+)/m.exec(readFileSync("/proc/self/status", "utf8"));
+    console.log(`try-image: capabilities 0x${BigInt("0x" + mask).toString(16)} (net_raw, ipc_lock, sys_nice)`);
+    for (const path of ["/", "/opt/holdfast/", "/etc/holdfast/", "/tmp/"])
+      try { writeFileSync(`${path}probe`, ""); console.log(`${path} can be written`); process.exitCode = 1; } catch {}' ||
+    fail 'the root file system can be written'
+  say 'nothing but the journal and the socket can be written'
+  code=0
+  inside $DAEMON /usr/local/bin/holdfast doctor --config /etc/holdfast/config.yaml || code=$?
+  [ "$code" -le 1 ] || fail "doctor ended with $code"
+  lead config.yaml 192.0.2.100
+  make_service
+  lead cluster.yaml 192.0.2.101
+  inside $DAEMON /usr/local/bin/holdfast replay /var/lib/holdfast/journal || fail 'replay'
+}
