@@ -5,8 +5,8 @@
 import { dirname, join } from 'node:path';
 import { importsOf, lineAt, type Module, readModules } from './module-scan.ts';
 
-// Reached from outside the code: bin/holdfast starts it.
-const ENTRIES = ['src/cli/main.ts'];
+// Reached from outside the code: bin/holdfast and bin/kubectl-holdfast start them.
+const ENTRIES = ['src/cli/main.ts', 'src/cli/kubectl/main.ts'];
 const USERS = ['src', 'test', 'scripts', 'bench'];
 
 interface Export {

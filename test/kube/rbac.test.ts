@@ -1,11 +1,11 @@
 // The rights of deploy/base against what daemons ask for in a Service's whole life: everything that they ask for is
 // granted, and everything that is granted is asked for.
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { renderDeploy } from '../../scripts/render-deploy.ts';
 import { faultyCluster } from '../support/kube/cluster.ts';
+import { runCommand } from '../support/kube/command.ts';
 import {
   createService,
   furnish,
@@ -81,18 +81,15 @@ test('the roles grant exactly what daemons ask for from the first Service to the
 test('make-key makes the Secret once, with the one right that its account has', async (t) => {
   const cluster = await faultyCluster(t);
   if (cluster === null) return;
-  const main = join(import.meta.dirname, '../../src/cli/main.ts');
-  const makeKey = () =>
-    new Promise<{ code: number | null; text: string }>((resolve) => {
-      const args = ['make-key', '--secret', 'holdfast-keys', '--namespace', NAMESPACE];
-      const child = spawn(process.execPath, [main, ...args, '--kubeconfig', cluster.kubeconfig]);
-      let text = '';
-      for (const stream of [child.stdout, child.stderr])
-        stream.on('data', (chunk) => {
-          text += chunk;
-        });
-      child.on('close', (code) => resolve({ code, text }));
-    });
+  const makeKey = async () => {
+    const args = ['make-key', '--secret', 'holdfast-keys', '--namespace', NAMESPACE];
+    const { code, stdout, stderr } = await runCommand('holdfast', [
+      ...args,
+      '--kubeconfig',
+      cluster.kubeconfig,
+    ]);
+    return { code, text: stdout + stderr };
+  };
   const path = `/api/v1/namespaces/${NAMESPACE}/secrets`;
   await cluster.request('POST', '/api/v1/namespaces', { metadata: { name: NAMESPACE } });
   assert.deepEqual(await makeKey(), { code: 0, text: 'Secret holdfast-system/holdfast-keys is made\n' });

@@ -2,19 +2,9 @@
 import { type Command, CommandError, EXIT, type ExitCode, print, readOptions } from '../command.ts';
 import type { ServiceStatus, Status } from '../daemon/status.ts';
 import { askDaemon, DEFAULT_SOCKET } from '../daemon-client.ts';
+import { readTimeout } from '../timeout.ts';
 
 const POLL_MS = 10;
-const DEFAULT_TIMEOUT_MS = 30_000;
-const UNITS: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000 };
-
-const readTimeout = (text: string | undefined): number => {
-  if (text === undefined) return DEFAULT_TIMEOUT_MS;
-  const [, digits, unit] = /^(\d+)(ms|s|m|h)$/.exec(text) ?? [];
-  if (digits === undefined)
-    throw new CommandError(EXIT.usage, `--timeout ${text}: a duration such as 30s would be right`);
-  return Number(digits) * (UNITS[unit as string] as number);
-};
-
 const readStatus = async (socket: string): Promise<Status> =>
   JSON.parse(await askDaemon(socket, 'GET', '/status')) as Status;
 

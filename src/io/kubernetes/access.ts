@@ -41,7 +41,7 @@ const firstLine = (error: unknown): string =>
   ((error as Error).message ?? String(error)).split('\n', 1)[0] ?? '';
 
 /** What is wrong with the loaded config, or null. */
-const objection = (config: KubeConfig): string | null => {
+const objection = (config: KubeConfig, mayRunPrograms: boolean): string | null => {
   const cluster = config.getCurrentCluster();
   const context = config.getCurrentContext();
   if (!context) return 'has no current-context; name one of its contexts';
@@ -52,7 +52,8 @@ const objection = (config: KubeConfig): string | null => {
   const user = config.getCurrentUser();
   if (user === null) return `its current-context "${context}" names a user that is not in it; add the user`;
   const provider = user.authProvider as { name?: string } | undefined;
-  if (user.exec || (provider !== undefined && provider.name !== 'tokenFile'))
+  const isProgram = user.exec || (provider !== undefined && provider.name !== 'tokenFile');
+  if (isProgram && !mayRunPrograms)
     // The daemon starts no programs, and has no right to in a container.
     return 'its user gets credentials from a program; use a token, a token file or a client certificate';
   if (cluster.server.startsWith('http:') && !cluster.skipTLSVerify)
@@ -62,7 +63,7 @@ const objection = (config: KubeConfig): string | null => {
 
 type Load = () => Promise<Opened<KubeConfig>>;
 
-const loaderOf = (kubeconfig: string | null, root: string): Load => {
+const loaderOf = (kubeconfig: string | null, root: string, mayRunPrograms: boolean): Load => {
   const create = async (): Promise<KubeConfig> => {
     // 330 ms and 80 MB: only for who runs in Kubernetes mode.
     const { KubeConfig: Config } = await import('@kubernetes/client-node');
@@ -79,7 +80,7 @@ const loaderOf = (kubeconfig: string | null, root: string): Load => {
           return refuse(`${kubeconfig} cannot be read (${code}); name a readable kubeconfig`);
         return refuse(`${kubeconfig} is no kubeconfig (${firstLine(error)}); name one that kubectl accepts`);
       }
-      const wrong = objection(config);
+      const wrong = objection(config, mayRunPrograms);
       return wrong === null ? { ok: true, value: config } : refuse(`${kubeconfig}: ${wrong}`);
     };
   return async () => {
@@ -162,10 +163,14 @@ class FileAccess implements Access {
 
 /**
  * Loads the credentials, and refuses in one line what cannot be used. `root` is put before the service account's
- * folder; tests have one of their own.
+ * folder; tests have one of their own. `mayRunPrograms`: a person's kubeconfig, which may name one for credentials.
  */
-export const openAccess = async (kubeconfig: string | null, root = ''): Promise<Opened<Access>> => {
-  const load = loaderOf(kubeconfig, root);
+export const openAccess = async (
+  kubeconfig: string | null,
+  root = '',
+  mayRunPrograms = false,
+): Promise<Opened<Access>> => {
+  const load = loaderOf(kubeconfig, root, mayRunPrograms);
   const loaded = await load();
   if (!loaded.ok) return loaded;
   const access = new FileAccess(load, loaded.value);

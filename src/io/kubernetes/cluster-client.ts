@@ -254,11 +254,15 @@ class HttpClient implements ClusterClient {
   }
 }
 
-/** Opens the client without a request: whether the server is there shows later. `random` is from [0, 1). */
+/**
+ * Opens the client without a request: whether the server is there shows later. `random` is from [0, 1);
+ * `mayRunPrograms` as in access.ts.
+ */
 export const openCluster = async (
   kubeconfig: string | null,
   random: () => number = Math.random,
+  mayRunPrograms = false,
 ): Promise<Opened<ClusterClient>> => {
-  const access = await openAccess(kubeconfig);
+  const access = await openAccess(kubeconfig, '', mayRunPrograms);
   return access.ok ? { ok: true, value: new HttpClient(access.value, random) } : access;
 };
