@@ -35,6 +35,7 @@ ip link add eth0 type veth peer name far
 ip link set far up
 ip link set eth0 up
 ip address add 192.0.2.1/24 dev eth0
+ip address add 2001:db8::1/64 dev eth0 nodad
 hostname n1
 
 cat >"$AT/etc/holdfast/config.yaml" <<'CONFIG'
@@ -42,6 +43,7 @@ node: n1
 serve: none
 serviceIPs:
   - ip: 192.0.2.100
+  - ip: 2001:db8::100
 heartbeat: {keyFile: /etc/holdfast/keys}
 CONFIG
 
@@ -137,8 +139,10 @@ make_service() {
   code=0
   inside $DAEMON /usr/local/bin/holdfast doctor --config /etc/holdfast/config.yaml || code=$?
   [ "$code" -le 1 ] || fail "doctor ended with $code"
-  lead config.yaml 192.0.2.100
+  lead config.yaml 2001:db8::100
+  grep -q '192.0.2.100 *leader' "$AT/dev/status" || fail 'only one of the two families is led'
   make_service
   lead cluster.yaml 192.0.2.101
+  inside $NOBODY /usr/local/bin/kubectl-holdfast explain 192.0.2.101 --kubeconfig /etc/holdfast/kubeconfig || fail 'kubectl-holdfast'
   inside $DAEMON /usr/local/bin/holdfast replay /var/lib/holdfast/journal || fail 'replay'
 }

@@ -46,6 +46,19 @@ for (const [what, text, says] of BAD)
     assert.ok(!opened.problem.includes('\n'));
   });
 
+test("a person's kubeconfig may get its token from a program, which the daemon's may not", async (t) => {
+  const file = join(folder(t), 'kubeconfig');
+  const apiVersion = 'client.authentication.k8s.io/v1';
+  const credential = { apiVersion, kind: 'ExecCredential', status: { token: 'from-a-program' } };
+  const args = ['-e', `console.log(${JSON.stringify(JSON.stringify(credential))})`];
+  writeFileSync(file, user({ exec: { apiVersion, command: process.execPath, args } }));
+  const opened = await openAccess(file, '', true);
+  assert.ok(opened.ok, opened.ok ? '' : opened.problem);
+  const { headers } = await opened.value.options();
+  assert.equal((headers as Record<string, string>).Authorization, 'Bearer from-a-program');
+  assert.ok(!(await openAccess(file)).ok);
+});
+
 test('a kubeconfig that is not there is refused in one line', async () => {
   const opened = await openAccess('/nowhere/kubeconfig');
   const line =
