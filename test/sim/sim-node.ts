@@ -320,6 +320,8 @@ export const createSimNode = (setup: NodeSetup): SimNode => {
       }
       if (wire === null || !isListening) return;
       if (destination.startsWith(SOLICITED_NODE_MAC) && !kernel.isMember(destination)) return;
+      // A full queue drops it: nobody has heard it then.
+      if (wire.isFull()) return;
       if (isPaused) observer.onQueued(frame);
       else observer.onFrame(frame);
       wire.hear(INTERFACE, frame);

@@ -30,6 +30,8 @@ export interface SimWireOptions {
 export interface SimWire {
   readonly step: WireStep;
   readonly answering: ReadonlySet<Ip>;
+  /** The packet socket holds as much as it can, since nobody reads. */
+  isFull(): boolean;
   hear(interfaceName: string, frame: WireFrame): void;
   /** A packet came in for an IP: seen if it drains here, when the thread looks next. */
   seeCarried(interfaceName: string, ip: Ip, from: { readonly mac: Mac; readonly source: Ip }): void;
@@ -186,6 +188,7 @@ export const createSimWire = (options: SimWireOptions): SimWire => {
       if (carried.size === 0) queue.after(LOOK_EVERY_MS, lookForCarried);
       carried.set(`${from.mac} ${ip}`, { type: 'carried', interface: name, ip, from });
     },
+    isFull: () => frames.length >= options.bufferFrames,
     hear: (name, frame) => {
       if (isEnded || frames.length >= options.bufferFrames) return;
       frames.push({ name, frame });

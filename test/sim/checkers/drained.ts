@@ -41,10 +41,9 @@ export const drained: CreateChecker = ({ world, answerers, intervalMs, holdMs, r
     if (!isOwnerWell) return;
     const judge = (): void => {
       if (!isUndisturbed(at)) return;
-      const able =
-        input.to === null
-          ? ableFor(world, name, at)
-          : ableFor(world, name, at).filter((to) => to === input.to);
+      // That one may take again has to reach the owner first (seed 102750: a millisecond before the word).
+      const known = ableFor(world, name, at).filter((to) => at - world.toldAt(to) > intervalMs);
+      const able = input.to === null ? known : known.filter((to) => to === input.to);
       if (able.length === 0) return;
       for (const ip of asked) {
         const now = answerers.awake(ip);

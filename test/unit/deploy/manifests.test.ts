@@ -181,6 +181,7 @@ const metricNames = async (): Promise<ReadonlySet<string>> => {
     journalLost: 0,
     journalFailing: false,
     staleClients: {},
+    cluster: null,
   });
   return new Set([...text.matchAll(/^# TYPE (\S+) /gm)].map(([, name]) => name as string));
 };
