@@ -2,9 +2,12 @@
 // failures among them. Exit code 1 when a promise was broken.
 import { type Command, CommandError, EXIT, type ExitCode, print, readOptions } from '../command.ts';
 import { EnclosureError, enclose } from '../lab/enclosure.ts';
-import { runScenario, type Scenario, type ScenarioLine } from '../lab/scenario.ts';
+import { standInObstacle } from '../lab/lab-cluster.ts';
+import { runScenario } from '../lab/run-scenario.ts';
+import type { Scenario, ScenarioLine } from '../lab/scenario.ts';
 import { claim } from '../lab/scenario-claim.ts';
 import { crash, cut } from '../lab/scenario-failover.ts';
+import type { ApiState } from '../lab/scenario-kubernetes.ts';
 import { partition } from '../lab/scenario-partition.ts';
 import { drain, sigterm } from '../lab/scenario-planned.ts';
 import { rolling } from '../lab/scenario-rolling.ts';
@@ -23,6 +26,10 @@ export const SCENARIOS: Readonly<Record<string, Scenario>> = {
   rolling,
 };
 const MAX_NODES = 50;
+/** With a second network no node is dead for want of the first, and what these promise is another thing. */
+const OF_ONE_NETWORK = ['partition', 'deaf'];
+/** Without a name: what nobody planned and what somebody did. */
+const KUBERNETES_SCENARIOS = [cut, drain];
 
 /** The numbers that only some scenarios have, in words. */
 const FURTHER: readonly (readonly [keyof ScenarioLine, string])[] = [
@@ -36,6 +43,7 @@ const FURTHER: readonly (readonly [keyof ScenarioLine, string])[] = [
   ['tcpCut', '# cut short'],
   ['follows', 'the client changed over # times'],
   ['resets', '# of ten long-lived ones reset'],
+  ['agreedMs', 'the objects agree after # ms'],
 ];
 
 const describe = (line: ScenarioLine): string => {
@@ -63,15 +71,39 @@ const chosen = (name: string): readonly Scenario[] => {
   throw new CommandError(EXIT.usage, `--scenario ${name}: there is none of that name; there are ${known}`);
 };
 
-const runScenarios = async (
-  scenarios: readonly Scenario[],
-  nodes: number | null,
-  json: boolean,
-): Promise<ExitCode> => {
+/** Null: standalone. */
+const readApiState = (isKubernetes: boolean, isDown: boolean): ApiState | null => {
+  if (isDown && !isKubernetes) throw new CommandError(EXIT.usage, '--api-down goes with --kubernetes');
+  if (!isKubernetes) return null;
+  const obstacle = standInObstacle();
+  if (obstacle !== null) throw new CommandError(EXIT.usage, obstacle);
+  return isDown ? 'down' : 'up';
+};
+
+const inCluster = (name: string | undefined): readonly Scenario[] => {
+  if (name === undefined) return KUBERNETES_SCENARIOS;
+  if (OF_ONE_NETWORK.includes(name))
+    throw new CommandError(EXIT.usage, `--scenario ${name}: is for standalone nodes; leave --kubernetes out`);
+  const others = OF_ONE_NETWORK.map((each) => SCENARIOS[each]);
+  return chosen(name).filter((scenario) => !others.includes(scenario));
+};
+
+interface Runs {
+  readonly scenarios: readonly Scenario[];
+  readonly nodes: number | null;
+  readonly api: ApiState | null;
+  readonly json: boolean;
+}
+
+const runScenarios = async ({ scenarios, nodes, api, json }: Runs): Promise<ExitCode> => {
   const say = json ? () => {} : (line: string) => print(`  ${line}`);
   let isKept = true;
   for (const scenario of scenarios) {
-    for (const line of await runScenario(scenario, { nodes, say })) {
+    for (const line of await runScenario(scenario, {
+      nodes,
+      say,
+      ...(api === null ? {} : { kubernetes: api }),
+    })) {
       print(json ? JSON.stringify(line) : describe(line));
       isKept &&= line.ok;
     }
@@ -92,11 +124,13 @@ const enterEnclosure = async (): Promise<void> => {
 export const lab: Command = {
   summary: 'a switch, nodes and a client on this machine, and real failures',
   help: [
-    'Usage: holdfast lab [--nodes N] [--scenario NAME] [--json] [--keep]',
+    'Usage: holdfast lab [--nodes N] [--kubernetes [--api-down]] [--scenario NAME] [--json] [--keep]',
     '',
     'Without a scenario: the tour, which explains what it does; on a terminal it stays up for you to play.',
     ...Object.entries(SCENARIOS).map(([name, { summary }]) => `  --scenario ${name.padEnd(10)}${summary}`),
     '  --scenario all       every one of them',
+    '  --kubernetes         the nodes run in Kubernetes mode, with a stand-in for the API server: cut and drain, or NAME',
+    '  --api-down           with the API server stopped meanwhile',
     '  --keep               the tour stays up until Ctrl-C, on a terminal or not',
   ].join('\n'),
   run: async (args) => {
@@ -105,12 +139,16 @@ export const lab: Command = {
       scenario: { type: 'string' },
       json: { type: 'boolean', default: false },
       keep: { type: 'boolean', default: false },
+      kubernetes: { type: 'boolean', default: false },
+      'api-down': { type: 'boolean', default: false },
     });
     const nodes = readNodes(values.nodes);
-    const scenarios = values.scenario === undefined ? null : chosen(values.scenario);
+    const api = readApiState(values.kubernetes, values['api-down']);
+    const standalone = values.scenario === undefined ? null : chosen(values.scenario);
+    const scenarios = api === null ? standalone : inCluster(values.scenario);
     await enterEnclosure();
     if (scenarios === null)
       return await tour({ nodes: nodes ?? 3, keep: values.keep || process.stdin.isTTY === true });
-    return await runScenarios(scenarios, nodes, values.json);
+    return await runScenarios({ scenarios, nodes, api, json: values.json });
   },
 };

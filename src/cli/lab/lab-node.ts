@@ -39,6 +39,7 @@ export interface LabNode {
 }
 
 export interface LabNodeOptions {
+  /** Empty: the configuration does not speak of them. */
   readonly serviceIPs: readonly string[];
   /** More YAML for the config file, the same for every node or by its name. */
   readonly extra?: string | ((node: string) => string);
@@ -95,7 +96,7 @@ export const createLabNode = (segment: Segment, host: Host, options: LabNodeOpti
     configFile,
     [
       `node: ${options.nodeName ?? host.name}`,
-      'serviceIPs:',
+      ...(options.serviceIPs.length === 0 ? [] : ['serviceIPs:']),
       ...options.serviceIPs.map((ip) => `  - ip: "${ip}"`),
       `journal: {directory: ${journal}}`,
       `control: ${socket}`,

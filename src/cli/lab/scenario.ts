@@ -4,7 +4,7 @@
 import { crowdedNote, refusedNeighbours } from './neighbour-tables.ts';
 import { type ProbeResult, startProbe } from './prober.ts';
 import type { Host } from './segment.ts';
-import { createStage, LAB_SERVICE_IPS, type Profile, type Stage, type StageOptions } from './stage.ts';
+import { LAB_SERVICE_IPS, type Profile, type Stage, type StageOptions } from './stage.ts';
 
 /** One line of `lab --json` (contract.md): one a scenario and address family. */
 export interface ScenarioLine {
@@ -33,6 +33,8 @@ export interface ScenarioLine {
   readonly resets?: number;
   /** drain, sigterm, rolling: how often the client's kernel went from one MAC to another; more than once is to and fro. */
   readonly follows?: number;
+  /** In Kubernetes mode: from the end (or the API server's return) until the ServiceIP objects said who owns what. */
+  readonly agreedMs?: number;
   /** Why the promise counts as broken, or anything else worth saying. */
   readonly note?: string;
 }
@@ -90,12 +92,6 @@ export const startProbing = async (
   return probe.stop;
 };
 
-export interface PlayOptions {
-  readonly nodes: number | null;
-  readonly profile?: Profile;
-  readonly say: Say;
-}
-
 const DEFAULT_NODES = 3;
 
 /** The number of nodes a scenario gets: what was asked for, but never fewer than it needs. */
@@ -131,23 +127,4 @@ export const playOn = async (
     ...line,
     note: line.note === undefined ? crowded : `${line.note}; ${crowded}`,
   }));
-};
-
-/** Builds the stage, plays one scenario on it, and replays every journal: one that differs breaks the promise. */
-export const runScenario = async (
-  scenario: Scenario,
-  { nodes, profile, say }: PlayOptions,
-): Promise<readonly ScenarioLine[]> => {
-  const stage = await createStage(stageOptionsFor(scenario, { nodes, profile }));
-  try {
-    const lines = await playOn(stage, scenario, say);
-    const difference = await stage.replayed();
-    if (difference === null) {
-      say(`the journals of ${stage.nodes.length} nodes replay identically`);
-      return lines;
-    }
-    return lines.map((line) => ({ ...line, ok: false, note: difference }));
-  } finally {
-    await stage.dispose();
-  }
 };

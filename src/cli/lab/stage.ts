@@ -1,5 +1,6 @@
 // What every scenario starts from: a switch, nodes with their daemons, clients, two service IPs.
 import type { ServiceStatus } from '../daemon/status.ts';
+import { type LabCluster, startLabCluster } from './lab-cluster.ts';
 import { createLabNode, type LabNode, type LabNodeOptions, runCli, sleep, waitFor } from './lab-node.ts';
 import { createSegment, type Host, type HostSpec, type Segment } from './segment.ts';
 
@@ -21,6 +22,8 @@ export interface Stage {
   readonly client: Host;
   readonly clients: readonly Host[];
   readonly serviceIPs: readonly string[];
+  /** The API server, where the nodes run in Kubernetes mode. */
+  readonly cluster: LabCluster | null;
   /** Waits until every service IP has exactly one leader among `nodes` (default: all that run); by IP. */
   owners(nodes?: readonly LabNode[], timeoutMs?: number): Promise<ReadonlyMap<string, LabNode>>;
   /** Waits until each running node is ready, hears all the others, and carries nothing it has handed over. */
@@ -40,6 +43,10 @@ export interface StageOptions extends Partial<LabNodeOptions> {
   readonly profile?: Profile;
   /** Changes to the hosts as the lab would make them. */
   readonly host?: (spec: HostSpec) => HostSpec;
+  /** The service IPs come from Services of an API server on a network beside this one. */
+  readonly kubernetes?: boolean;
+  /** Before any daemon starts. */
+  readonly prepare?: (segment: Segment) => Promise<void>;
 }
 
 const OWNERS_TIMEOUT_MS = 10_000;
@@ -52,13 +59,16 @@ const profileYaml = ({ intervalMs, deadAfterMs }: Profile): string =>
   `heartbeat: {interval: ${intervalMs}ms, deadAfter: ${deadAfterMs}ms}`;
 
 /** The nodes' options: the profile goes before what the caller adds (who gives `heartbeat` itself gives all of it). */
-const nodeOptions = ({ profile, extra, serviceIPs, ...rest }: StageOptions): LabNodeOptions => ({
+const nodeOptions = (
+  { profile, extra, serviceIPs, ...rest }: StageOptions,
+  cluster: LabCluster | null,
+): LabNodeOptions => ({
   ...rest,
-  serviceIPs: serviceIPs ?? LAB_SERVICE_IPS,
+  serviceIPs: cluster === null ? (serviceIPs ?? LAB_SERVICE_IPS) : [],
   extra: (node) => {
     const added = typeof extra === 'function' ? extra(node) : (extra ?? '');
     const own = profile === undefined || added.includes('heartbeat:') ? '' : profileYaml(profile);
-    return [own, added].filter((part) => part !== '').join('\n');
+    return [own, added, cluster?.yaml ?? ''].filter((part) => part !== '').join('\n');
   },
 });
 
@@ -96,8 +106,16 @@ const replayOne = async (node: LabNode): Promise<string | null> => {
   return code === 0 ? null : `${node.host.name}'s journal: ${(out + err).trim().slice(0, 2_000)}`;
 };
 
-const createNodes = (segment: Segment, names: readonly string[], options: StageOptions): LabNode[] =>
-  names.map((name) => createLabNode(segment, segment.hosts.get(name) as Host, nodeOptions(options)));
+const createNodes = async (
+  segment: Segment,
+  names: readonly string[],
+  options: StageOptions,
+  cluster: LabCluster | null,
+): Promise<LabNode[]> => {
+  const hosts = names.map((name) => segment.hosts.get(name) as Host);
+  for (const host of hosts) await cluster?.join(host);
+  return hosts.map((host) => createLabNode(segment, host, nodeOptions(options, cluster)));
+};
 
 const gather = async (stage: Stage): Promise<LabNode> => {
   // A node that has just started, or still drains, may not be able to take: a move is asked for only once.
@@ -129,6 +147,7 @@ export const createStage = async (options: StageOptions): Promise<Stage> => {
   const segment = await createSegment({ hosts: hosts.map(options.host ?? ((spec) => spec)) });
   const serviceIPs = options.serviceIPs ?? LAB_SERVICE_IPS;
   let nodes: LabNode[] = [];
+  let cluster: LabCluster | null = null;
   const running = (): LabNode[] => nodes.filter((node) => node.isRunning());
   const stage: Stage = {
     segment,
@@ -139,6 +158,9 @@ export const createStage = async (options: StageOptions): Promise<Stage> => {
     client: segment.hosts.get('client') as Host,
     clients: clientNames.map((name) => segment.hosts.get(name) as Host),
     serviceIPs,
+    get cluster() {
+      return cluster;
+    },
     owners: (among, timeoutMs = OWNERS_TIMEOUT_MS) =>
       waitFor('every service IP to have one leader', timeoutMs, () =>
         leadersOf(among ?? running(), serviceIPs.length),
@@ -155,7 +177,7 @@ export const createStage = async (options: StageOptions): Promise<Stage> => {
       let node = nodes.find(({ host }) => host.name === NEWCOMER);
       if (node === undefined) {
         await segment.addHost({ name: NEWCOMER, role: 'node' });
-        [node] = createNodes(segment, [NEWCOMER], options) as [LabNode];
+        [node] = (await createNodes(segment, [NEWCOMER], options, cluster)) as [LabNode];
         nodes = [...nodes, node];
       }
       await node.start();
@@ -168,8 +190,11 @@ export const createStage = async (options: StageOptions): Promise<Stage> => {
     dispose: segment.dispose,
   };
   try {
-    nodes = createNodes(segment, names, options);
+    if (options.kubernetes === true) cluster = await startLabCluster(segment);
+    await options.prepare?.(segment);
+    nodes = await createNodes(segment, names, options, cluster);
     await Promise.all(nodes.map((node) => node.start()));
+    await cluster?.publish(serviceIPs);
     return stage;
   } catch (error) {
     await segment.dispose();

@@ -4,6 +4,7 @@
 // down or hangs:
 //   POST /faults  {"call": "down", "arguments": []}  calls a method of Faults, answers what it returns
 //   POST /objects [{"path": COLLECTION, "object": …}]  makes objects, status included, far faster than one by one
+//   POST /ask {"method": …, "path": …, "body": …}  one request to the API as any client makes it
 import { rmSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { parseArgs } from 'node:util';
@@ -53,14 +54,32 @@ const make = (all: readonly Made[]): number => {
   return all.length;
 };
 
+const server = `http://${standIn.host.includes(':') ? `[${standIn.host}]` : standIn.host}:${standIn.port}`;
+
+interface Asked {
+  readonly method: string;
+  readonly path: string;
+  readonly body?: unknown;
+}
+
+const ask = async ({ method, path, body }: Asked): Promise<unknown> => {
+  const type = method === 'PATCH' ? 'application/merge-patch+json' : 'application/json';
+  const sent = body === undefined ? {} : { body: JSON.stringify(body), headers: { 'content-type': type } };
+  const answer = await fetch(server + path, { method, ...sent });
+  const text = await answer.text();
+  if (!answer.ok) throw new Error(`${method} ${path}: ${answer.status} ${text}`);
+  return JSON.parse(text);
+};
+
 const control = async (path: string | undefined, body: unknown): Promise<unknown> => {
   if (path === '/faults') return await call(body as Call);
   if (path === '/objects') return make(body as readonly Made[]);
-  throw new Error(`there is no ${path}; POST /faults or /objects`);
+  if (path === '/ask') return await ask(body as Asked);
+  throw new Error(`there is no ${path}; POST /faults, /objects or /ask`);
 };
 
 if (values.control !== undefined) {
-  const server = createServer(async (request, response) => {
+  const steered = createServer(async (request, response) => {
     try {
       const chunks: Buffer[] = [];
       for await (const chunk of request) chunks.push(chunk as Buffer);
@@ -73,10 +92,9 @@ if (values.control !== undefined) {
   });
   // What a killed predecessor left; nobody else would use a path that a test names.
   rmSync(values.control, { force: true });
-  await new Promise<void>((resolve) => server.listen(values.control, resolve));
+  await new Promise<void>((resolve) => steered.listen(values.control, resolve));
 }
 
-const server = `http://${standIn.host.includes(':') ? `[${standIn.host}]` : standIn.host}:${standIn.port}`;
 const line = { server, kubeconfig: kubeconfigOf(server), control: values.control ?? null };
 process.stdout.write(`${JSON.stringify(line)}\n`);
 process.on('SIGTERM', () => process.exit(0));
