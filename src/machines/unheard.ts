@@ -92,6 +92,12 @@ export const renewLease = (state: CoreState, node: NodeName): boolean => {
   return !wasUnheard;
 };
 
+/** Heard now: what their Leases said before is old when they fall silent again. */
+export const forgetLeases = (state: CoreState, nodes: readonly NodeName[]): void => {
+  const known = nodes.filter((node) => state.cluster.leases.delete(node));
+  if (known.length > 0) setLeaseTimer(state);
+};
+
 /** Forgets the Leases that are over, and those of peers that are heard: the wire speaks for these. Returns the dead. */
 export const endLeases = (state: CoreState): readonly NodeName[] => {
   const dead: NodeName[] = [];

@@ -135,6 +135,17 @@ test('what an object said before its holder died holds nobody up', () => {
   assert.equal(node.core.view().serviceIPs[0]?.epoch, 5);
 });
 
+test('a Lease that was read before its node was heard holds nobody up when the node dies', () => {
+  const node = createClustered();
+  node.at(5, renewed('n2'));
+  node.at(10, heard('n2'));
+  node.at(20, whole('n2'));
+  node.at(30, claimed('n2', claim('n2', V4, 4)));
+  node.at(2_000, late('n2', 1_900));
+  assert.deepEqual(reserves(node.at(2_100, CLOCK)), []);
+  assert.equal(node.state(V4), 'leader');
+});
+
 test('the epoch of an object counts though its holder does not', () => {
   const node = createClustered();
   node.at(10, seen(object('n9', 41), false));
