@@ -3,13 +3,14 @@
 
 import type { ServiceIpConfig } from './config.ts';
 import { listenWhereNeeded, reconsider, reconsiderAll } from './contest.ts';
-import { applyPolicy, type CoreState, isDrained } from './core-state.ts';
+import { applyPolicy, type CoreState, isDrained, send } from './core-state.ts';
 import type { Ip } from './frames.ts';
 import { keepHere, retryHandovers } from './handover.ts';
 import type { Input } from './inputs.ts';
 import { reconsiderUnheld } from './peer-news.ts';
+import { stateOf } from './service-ip.ts';
 import { policyOf, type Service } from './services.ts';
-import { endLeases, renewLease, seeObjects } from './unheard.ts';
+import { endLeases, renewLease, seeObjects, unheardClaim } from './unheard.ts';
 
 /** Kubernetes: some service IPs are otherwise now, or no more. */
 export const changeServices = (
@@ -62,7 +63,11 @@ export const hearObjects = (
   const living = seeObjects(state, objects, isNews).filter((node) => renewLease(state, node));
   for (const { ip } of objects) {
     const service = state.services.all.get(ip);
-    if (service !== undefined) reconsider(state, service);
+    if (service === undefined) continue;
+    reconsider(state, service);
+    // Whoever wrote it has announced itself on the wire, and gives way only when it reads this node's object.
+    if (isNews && stateOf(service.snapshot) === 'leader' && unheardClaim(state, ip) !== null)
+      send(state, service, { type: 'REANNOUNCE' }, service.because);
   }
   if (living.length > 0) reconsiderAll(state);
 };

@@ -39,7 +39,7 @@ test('a Service gets an address of the pool, the address an owner, and the Servi
     (await listOf(cluster, '/api/v1/namespaces/shop/events')).map(({ reason }) => reason).sort();
   await until('the Events are there', async () => (await reasons()).length >= 2);
   await settle();
-  assert.deepEqual(await reasons(), ['Assigned', 'Moved']);
+  assert.deepEqual(await reasons(), ['AddressAssigned', 'Moved']);
 });
 
 test('a Service of another class, and one that is gone, has no address here', async (t) => {

@@ -84,9 +84,11 @@ const createSecrets = (log: Logger): ((config: Config) => HelloSecrets) => {
 
 /** `loaded` with what cannot change while running as it was; says which keys wait for a restart. */
 const keepFixed = (running: Config, loaded: Config, log: Logger): Config => {
-  const kept = FIXED_KEYS.filter((key) => !isDeepStrictEqual(running[key], loaded[key]));
+  // Whoever announces holds a Lease and writes objects: that is taken up at a start (kubernetes/cluster.ts).
+  const keys = running.cluster === 'kubernetes' ? ([...FIXED_KEYS, 'announce'] as const) : FIXED_KEYS;
+  const kept = keys.filter((key) => !isDeepStrictEqual(running[key], loaded[key]));
   if (kept.length > 0) log.warn({ kept }, `${kept.join(', ')}: changed in the file; that takes a restart`);
-  return { ...loaded, ...Object.fromEntries(FIXED_KEYS.map((key) => [key, running[key]])) };
+  return { ...loaded, ...Object.fromEntries(keys.map((key) => [key, running[key]])) };
 };
 
 /**
@@ -241,6 +243,7 @@ export const runDaemon = async (
           namespace: config.kubernetes.namespace,
           node: config.node,
           instance,
+          announce: config.announce,
           core,
           effects$: runtime.effects$,
           tell,

@@ -17,6 +17,8 @@ export type Parse<T> = (object: unknown) => Parsed<T>;
 interface Known<T> {
   readonly version: string;
   readonly value: T | undefined;
+  /** Why this version cannot be read; absent: it can. */
+  readonly wrong?: string;
 }
 
 const MAX_REASON = 200;
@@ -46,6 +48,16 @@ export class Mirror<T> {
   /** Objects known, usable or not. */
   get size(): number {
     return this.known.size;
+  }
+
+  /** Why objects cannot be read, a line each, `most` at most. */
+  malformed(most: number): readonly string[] {
+    const lines: string[] = [];
+    for (const { wrong } of this.known.values()) {
+      if (lines.length >= most) break;
+      if (wrong !== undefined) lines.push(wrong);
+    }
+    return lines;
   }
 
   /** Begins a list: take its items, then say `replace` when it is whole, or drop it. */
@@ -99,8 +111,9 @@ export class Mirror<T> {
     if (before?.version === version) return before;
     const parsed = this.attempt(object);
     if (parsed.ok) return { version, value: parsed.value };
-    this.tell({ type: 'malformed', key, reason: oneLine(parsed.reason).slice(0, MAX_REASON) });
-    return { version, value: before?.value };
+    const reason = oneLine(parsed.reason).slice(0, MAX_REASON);
+    this.tell({ type: 'malformed', key, reason });
+    return { version, value: before?.value, wrong: reason };
   }
 
   private attempt(object: unknown): Parsed<T> {

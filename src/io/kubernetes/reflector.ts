@@ -52,6 +52,8 @@ export interface ReflectorOptions<T> {
 
 export interface Reflector {
   readonly health: SourceHealth;
+  /** Why objects are passed over, or known as they were before, a line each, `most` at most. */
+  malformed(most: number): readonly string[];
   /** Nothing is told afterwards. */
   close(): void;
 }
@@ -89,6 +91,10 @@ class Reflecting<T> implements Reflector {
       const failure = this.version === null ? await this.list() : await this.watch(this.version);
       if (failure !== null && !this.isClosed()) await this.rest(failure);
     }
+  }
+
+  malformed(most: number): readonly string[] {
+    return this.mirror.malformed(most);
   }
 
   close(): void {

@@ -28,6 +28,7 @@ export interface KubeDaemon {
 export interface KubeDaemonOptions {
   readonly lastKnown?: readonly ServiceIpConfig[];
   readonly defaultClass?: boolean;
+  readonly announce?: boolean;
 }
 
 const RULE = { loadBalancerClass: 'holdfast.dev/l2', defaultClass: false };
@@ -36,7 +37,7 @@ export const startDaemon = async (
   context: TestContext,
   cluster: Cluster,
   node: string,
-  { lastKnown = [], defaultClass = false }: KubeDaemonOptions = {},
+  { lastKnown = [], defaultClass = false, announce = true }: KubeDaemonOptions = {},
 ): Promise<KubeDaemon> => {
   const opened = await openCluster(cluster.kubeconfig);
   if (!opened.ok) throw new Error(opened.problem);
@@ -65,6 +66,7 @@ export const startDaemon = async (
     namespace: 'holdfast-system',
     node,
     instance,
+    announce,
     core,
     effects$: runtime.effects$,
     tell,

@@ -123,6 +123,15 @@ test('of a holder that is not heard any more the object speaks, for it was just 
   }
 });
 
+test('who keeps its lead over the object of a node that it does not hear announces again: clients may have followed', () => {
+  const node = createPair();
+  node.at(2_000, late('n2', 1_900));
+  node.at(2_200, CLOCK);
+  const effects = node.at(2_300, seen(object('n2', 2, true)));
+  assert.equal(node.state(V4), 'leader');
+  assert.ok(effects.some(({ type }) => type === 'announce'));
+});
+
 test('what an object said before its holder died holds nobody up', () => {
   const node = createClustered();
   node.at(10, heard('n2'));

@@ -8,8 +8,9 @@ import { formatIntent, RESERVATION } from '../../../io/kubernetes/objects/annota
 import { readService } from '../../../io/kubernetes/objects/service.ts';
 import { SERVICE_IPS, SERVICES } from '../../../io/kubernetes/resource.ts';
 import { readObject, type Write, type Writer } from '../../../io/kubernetes/writer.ts';
-import type { AllocatorFacts, Decision } from '../../../machines/cluster/allocator.ts';
-import type { Reservation, ServiceFact } from '../../../machines/cluster/cluster-facts.ts';
+import { type AllocationNews, createAllocationReporter } from '../../../machines/cluster/allocation-news.ts';
+import type { AllocatorFacts } from '../../../machines/cluster/allocator.ts';
+import type { Reservation } from '../../../machines/cluster/cluster-facts.ts';
 import type { PoolUsage } from '../../../machines/cluster/free-addresses.ts';
 import { isGivenUp, planReservations, type Step } from '../../../machines/cluster/reservations.ts';
 import { eventAbout } from './move-events.ts';
@@ -79,7 +80,8 @@ export const createAllocation = (parts: AllocationParts): Allocation => {
   const { client, writer, node, log, facts, wallNow } = parts;
   /** Objects written, until the mirror has another version of them. */
   const unseen = new Map<string, { readonly version: string | null; readonly until: number }>();
-  const said = new Map<string, string>();
+  const reporter = createAllocationReporter();
+  let findings: readonly string[] = [];
   let usage: readonly PoolUsage[] = [];
   let timer: NodeJS.Timeout | null = null;
   let isBusy = false;
@@ -150,24 +152,11 @@ export const createAllocation = (parts: AllocationParts): Allocation => {
       if ((versions.get(key) ?? null) !== version || now >= until) unseen.delete(key);
   };
 
-  const sayTrouble = ({ service, troubles }: Decision): void => {
-    const text = troubles.map(({ reason, message }) => `${reason}: ${message}`).join('; ');
-    if ((said.get(service.uid) ?? '') === text) return;
-    if (text === '') return void said.delete(service.uid);
-    said.set(service.uid, text);
-    for (const { reason, message } of troubles) {
-      log.warn({ code: 'allocate' }, `${service.namespace}/${service.name}: ${message}`);
-      const event = { about: eventAbout(service), type: 'Warning', reason, message, node } as const;
-      void writer.write(`event ${service.uid} ${reason}`, () => eventWrite({ ...event, at: wallNow() }));
-    }
-  };
-
-  const sayGiven = (step: Step, service: ServiceFact | undefined): void => {
-    if (step.type !== 'publish' || service === undefined || step.ips.length === 0) return;
-    const from = step.pools.filter((pool) => pool !== null).join(' and ');
-    const message = `${step.ips.join(' and ')}${from === '' ? '' : ` from ${from}`}`;
-    const event = { about: eventAbout(service), type: 'Normal', reason: 'Assigned', message, node } as const;
-    void writer.write(`event ${service.uid} Assigned`, () => eventWrite({ ...event, at: wallNow() }));
+  const say = (news: AllocationNews): void => {
+    const { namespace, name, uid, type, reason, message } = news;
+    if (type === 'Warning') log.warn({ code: 'allocate' }, `${namespace}/${name}: ${message}`);
+    const event = { about: eventAbout(news), type, reason, message, node } as const;
+    void writer.write(`event ${uid} ${reason} ${message}`, () => eventWrite({ ...event, at: wallNow() }));
   };
 
   const turn = async (): Promise<void> => {
@@ -179,20 +168,21 @@ export const createAllocation = (parts: AllocationParts): Allocation => {
     if (unseen.size > 0) return look();
     const plan = planReservations(current);
     usage = plan.usage;
-    for (const decision of plan.decisions.values()) sayTrouble(decision);
+    for (const news of reporter.take(plan.decisions)) say(news);
+    findings = [...plan.decisions.values()].flatMap(({ service: { namespace, name }, troubles }) =>
+      troubles.map(({ message }) => `${namespace}/${name}: ${message}`),
+    );
     if (plan.steps.length === 0) return;
     isBusy = true;
     await Promise.all(plan.steps.map(perform));
     isBusy = false;
-    const byUid = new Map([...current.services].map((service) => [service.uid, service]));
-    for (const step of plan.steps) if (step.type === 'publish') sayGiven(step, byUid.get(step.service.uid));
     look();
   };
 
   return {
     look: () => look(),
     usage: () => usage,
-    findings: () => [...said.values()],
+    findings: () => findings,
     close: () => {
       isClosed = true;
       if (timer !== null) clearTimeout(timer);

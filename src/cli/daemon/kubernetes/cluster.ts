@@ -41,6 +41,8 @@ export interface ClusterParts {
   readonly namespace: string | null;
   readonly node: string;
   readonly instance: string;
+  /** False (shadow mode): reads and decides, and writes nothing at all, not even a Lease: others must not count on it. */
+  readonly announce: boolean;
   readonly core: Core;
   readonly effects$: Observable<readonly Effect[]>;
   readonly tell: (input: Input) => void;
@@ -66,7 +68,7 @@ const concerns = ({ isLoadBalancer, ingressIps, intent }: ServiceFact): boolean 
   isLoadBalancer || ingressIps.length > 0 || intent !== null;
 
 export const startCluster = (parts: ClusterParts): ClusterWiring => {
-  const { client, rule, node, instance, core, effects$, tell, now, log } = parts;
+  const { client, rule, node, instance, announce, core, effects$, tell, now, log } = parts;
   const namespace = parts.namespace ?? client.namespace ?? DEFAULT_NAMESPACE;
   const wallNow = (): number => Date.now();
   const writer = createWriter(client);
@@ -85,7 +87,7 @@ export const startCluster = (parts: ClusterParts): ClusterWiring => {
     isHolder: (ip) => core.service(ip)?.state === 'leader',
   });
   const { serviceIps } = projection;
-  const objects = createObjectWriter({ client, writer, core, node, tell, log });
+  const objects = createObjectWriter({ client, writer, announce, core, node, tell, log });
 
   const servicesOf = (ip: Ip): readonly ServiceFact[] =>
     [...(servicesByIp.get(ip) ?? [])].flatMap((key) => {
@@ -97,7 +99,7 @@ export const startCluster = (parts: ClusterParts): ClusterWiring => {
     new Map([...nodeAddresses].flatMap(([name, ips]) => ips.map((ip) => [ip, name] as const)));
 
   const allocatorFacts = (): AllocatorFacts | null =>
-    projection.isReady() && leadership.isLeader()
+    projection.isReady() && leadership?.isLeader() === true
       ? {
           rule,
           book: serviceIps.book(),
@@ -159,33 +161,42 @@ export const startCluster = (parts: ClusterParts): ClusterWiring => {
     { now, log },
   );
 
-  const leadership = seekLeaderLease({
-    client,
-    namespace,
-    name: ALLOCATOR_LEASE,
-    holder: `${node}/${instance}`,
-    wallNow,
-    onChange: (isLeader) => {
-      log.info({ code: 'allocator' }, isLeader ? 'this node allocates addresses' : 'another node allocates');
-      allocation.look();
-    },
-  });
-  const lease = keepNodeLease({
-    client,
-    namespace,
-    node,
-    holder: instance,
-    wallNow,
-    onRenewed: () => {},
-    onFailing: ({ text }) => log.warn({ code: 'lease' }, `the Lease of this node is not renewed: ${text}`),
-    onTakenOver: (other) => log.info({ code: 'lease' }, `the Lease of this node was ${other}'s before`),
-  });
+  const seekLeadership = () =>
+    seekLeaderLease({
+      client,
+      namespace,
+      name: ALLOCATOR_LEASE,
+      holder: `${node}/${instance}`,
+      wallNow,
+      onChange: (isLeader) => {
+        log.info(
+          { code: 'allocator' },
+          isLeader ? 'this node allocates addresses' : 'another node allocates',
+        );
+        allocation.look();
+      },
+    });
+  const keepLease = () =>
+    keepNodeLease({
+      client,
+      namespace,
+      node,
+      holder: instance,
+      wallNow,
+      onRenewed: () => {},
+      onFailing: ({ text }) => log.warn({ code: 'lease' }, `the Lease of this node is not renewed: ${text}`),
+      onTakenOver: (other) => log.info({ code: 'lease' }, `the Lease of this node was ${other}'s before`),
+    });
+  const leadership = announce ? seekLeadership() : null;
+  const lease = announce ? keepLease() : null;
 
-  const moveEvents = createMoveEvents({ writer, core, node, servicesOf, wallNow });
-  effectsOf(effects$, 'record').subscribe((effects) => {
-    objects.recorded(effects);
-    moveEvents(effects);
-  });
+  if (announce) {
+    const moveEvents = createMoveEvents({ writer, core, node, servicesOf, wallNow });
+    effectsOf(effects$, 'record').subscribe((effects) => {
+      objects.recorded(effects);
+      moveEvents(effects);
+    });
+  }
   effectsOf(effects$, 'reserve').subscribe((effects) => effects.forEach(objects.reserve));
 
   const remembering = setTimeout(() => {
@@ -208,7 +219,7 @@ export const startCluster = (parts: ClusterParts): ClusterWiring => {
         : []),
       ...serviceIps.book().refused.map(({ message }) => message),
       ...coveredNodeAddresses(serviceIps.book(), addressesOfNodes()),
-      ...(leadership.isLeader() ? allocation.findings() : []),
+      ...(leadership?.isLeader() === true ? allocation.findings() : []),
     ],
     levels: () => ({
       brokenSources: mirrors.findings().length,
@@ -223,7 +234,7 @@ export const startCluster = (parts: ClusterParts): ClusterWiring => {
       allocation.close();
       objects.close();
       mirrors.close();
-      await Promise.all([lease.release(), leadership.release()]);
+      await Promise.all([lease?.release(), leadership?.release()]);
       writer.close();
       allocatorWriter.close();
       client.close();

@@ -27,6 +27,9 @@ import type { Reflection, SourceHealth } from '../../../machines/reflection.ts';
 /** `isNews`: seen live, not by a list. Null: it is gone. */
 type Told<T> = (key: string, value: T | null, isNews: boolean) => void;
 
+/** Of each resource; a controller gone wrong may spoil thousands, and the log has all of them. */
+const MALFORMED_SAID = 5;
+
 export interface MirrorListeners {
   readonly service: Told<ServiceFact>;
   readonly node: Told<NodeFact>;
@@ -123,9 +126,10 @@ export const mirrorCluster = (
   return {
     isWhole: () => [...reflectors.keys()].every((plural) => listed.has(plural)),
     findings: () =>
-      [...reflectors.values()].flatMap(({ health }) =>
-        health.state === 'broken' ? [`kubernetes: ${health.reason}`] : [],
-      ),
+      [...reflectors.values()].flatMap((reflector) => [
+        ...(reflector.health.state === 'broken' ? [`kubernetes: ${reflector.health.reason}`] : []),
+        ...reflector.malformed(MALFORMED_SAID).map((reason) => `${reason}; it is passed over`),
+      ]),
     close: () => {
       for (const reflector of reflectors.values()) reflector.close();
     },

@@ -18,7 +18,11 @@ export interface MoveEventParts {
 
 type Moved = Extract<Effect, { type: 'record' }>;
 
-export const eventAbout = ({ namespace, name, uid }: ServiceFact): KubeEvent['about'] => ({
+export const eventAbout = ({
+  namespace,
+  name,
+  uid,
+}: Pick<ServiceFact, 'namespace' | 'name' | 'uid'>): KubeEvent['about'] => ({
   apiVersion: 'v1',
   kind: 'Service',
   namespace,

@@ -23,6 +23,8 @@ const MAX_REASON = 512;
 export interface ObjectWriterParts {
   readonly client: ClusterClient;
   readonly writer: Writer;
+  /** False: nothing is written. */
+  readonly announce: boolean;
   readonly core: Core;
   readonly node: string;
   readonly tell: (input: Input) => void;
@@ -50,7 +52,7 @@ const patchOf = (ip: Ip, resourceVersion: string, status: Status): Write => ({
 });
 
 export const createObjectWriter = (parts: ObjectWriterParts): ObjectWriter => {
-  const { client, writer, core, node, tell, log } = parts;
+  const { client, writer, announce, core, node, tell, log } = parts;
   const known = new Map<Ip, ServiceIpFact>();
   /** IPs whose object does not say what is true, as far as this node knows. */
   const owed = new Set<Ip>();
@@ -81,6 +83,7 @@ export const createObjectWriter = (parts: ObjectWriterParts): ObjectWriter => {
 
   /** What the object is to say now; null: what it says is right, or it is for another node to write. */
   const wanted = (ip: Ip): Status | null => {
+    if (!announce) return null;
     const view = core.service(ip);
     const held = known.get(ip)?.held ?? null;
     const from = held?.holder != null && held.holder !== node ? [held.holder] : [];
@@ -140,7 +143,7 @@ export const createObjectWriter = (parts: ObjectWriterParts): ObjectWriter => {
   const reserve = async ({ ip, epoch, weak }: Extract<Effect, { type: 'reserve' }>): Promise<void> => {
     const answer = (won: boolean): void => tell({ type: 'reserve.answered', ip, epoch, won });
     const object = known.get(ip);
-    if (object === undefined) return answer(false);
+    if (object === undefined || !announce) return answer(false);
     const status = { holder: node, state: 'candidate', epoch, weak, reason: 'reserved before it is taken' };
     const outcome = await writer.write(`reserve ${ip}`, () => patchOf(ip, object.resourceVersion, status));
     if (!outcome.ok) complain(outcome.failure);
