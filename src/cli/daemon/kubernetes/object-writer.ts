@@ -17,6 +17,8 @@ import type { ObjectClaim } from '../../../machines/unheard.ts';
 const GATHER_MS = 5;
 /** A write that failed otherwise than by conflict or absence is tried again after this. */
 const AGAIN_MS = 1_000;
+/** Whoever won an object is a candidate by then, or does not want it any more; less than RESERVE_AGAIN_MS of the core. */
+const TAKEN_WITHIN_MS = 500;
 /** The schema's limit (deploy/crds/serviceips.yaml). */
 const MAX_REASON = 512;
 
@@ -56,10 +58,15 @@ export const createObjectWriter = (parts: ObjectWriterParts): ObjectWriter => {
   const known = new Map<Ip, ServiceIpFact>();
   /** IPs whose object does not say what is true, as far as this node knows. */
   const owed = new Set<Ip>();
+  /** IPs whose object the core was told to name another node. */
+  const named = new Set<Ip>();
+  /** Won for this node, which is about to take them: not to be given back meanwhile. */
+  const reserved = new Set<Ip>();
   const gathered = { old: new Map<Ip, ObjectClaim>(), news: new Map<Ip, ObjectClaim>() };
   let timer: NodeJS.Timeout | null = null;
   let again: NodeJS.Timeout | null = null;
   let lastComplaint = '';
+  let isClosed = false;
 
   const flush = (): void => {
     timer = null;
@@ -73,10 +80,11 @@ export const createObjectWriter = (parts: ObjectWriterParts): ObjectWriter => {
     }
   };
 
-  const tellCore = ({ ip, held }: ServiceIpFact, isNews: boolean): void => {
-    // What this node wrote itself is no news to it.
-    if (held === null || held.holder === node) return;
-    const { holder, epoch, weak } = held;
+  const tellCore = (ip: Ip, held: ServiceIpFact['held'], isNews: boolean): void => {
+    const { holder = null, epoch = 0, weak = false } = held ?? {};
+    if (holder !== null && holder !== node) named.add(ip);
+    // What this node wrote itself is news only where the core would go on believing in another one.
+    else if (!named.delete(ip)) return;
     gathered[isNews ? 'news' : 'old'].set(ip, { ip, holder, epoch, weak });
     timer ??= setTimeout(flush, GATHER_MS);
   };
@@ -98,6 +106,7 @@ export const createObjectWriter = (parts: ObjectWriterParts): ObjectWriter => {
         draining: cause === 'planned' ? from : [],
       };
     }
+    if (view?.state === 'candidate' || reserved.has(ip)) return null;
     if (held === null || held.holder !== node || (view !== null && view.holder !== null)) return null;
     const why = view === null ? 'it is no service IP any more' : view.reason;
     return { holder: '', state: 'unowned', reason: why.slice(0, MAX_REASON), draining: [] };
@@ -140,14 +149,24 @@ export const createObjectWriter = (parts: ObjectWriterParts): ObjectWriter => {
   };
   const stopListening = client.reachability.onBack(publishOwed);
 
+  /** What the core did not take after all is given back. */
+  const endReservation = (ip: Ip): void => {
+    reserved.delete(ip);
+    if (!isClosed) publish(ip);
+  };
+
   const reserve = async ({ ip, epoch, weak }: Extract<Effect, { type: 'reserve' }>): Promise<void> => {
     const answer = (won: boolean): void => tell({ type: 'reserve.answered', ip, epoch, won });
     const object = known.get(ip);
     if (object === undefined || !announce) return answer(false);
     const status = { holder: node, state: 'candidate', epoch, weak, reason: 'reserved before it is taken' };
+    // The watch may show it before the answer is here, and the core takes the answer a turn later.
+    reserved.add(ip);
     const outcome = await writer.write(`reserve ${ip}`, () => patchOf(ip, object.resourceVersion, status));
-    if (!outcome.ok) complain(outcome.failure);
+    // Lost is half of all races, and nothing to complain of.
+    if (!outcome.ok && outcome.failure.kind !== 'conflict') complain(outcome.failure);
     answer(outcome.ok && outcome.value !== null);
+    setTimeout(endReservation, TAKEN_WITHIN_MS, ip).unref();
   };
 
   return {
@@ -155,10 +174,8 @@ export const createObjectWriter = (parts: ObjectWriterParts): ObjectWriter => {
       const ip = fact?.ip ?? ipOfServiceIpName(key);
       if (ip === null) return;
       if (fact === null) known.delete(ip);
-      else {
-        known.set(ip, fact);
-        tellCore(fact, isNews);
-      }
+      else known.set(ip, fact);
+      tellCore(ip, fact?.held ?? null, isNews);
       publish(ip);
     },
     recorded: (effects) => {
@@ -167,6 +184,7 @@ export const createObjectWriter = (parts: ObjectWriterParts): ObjectWriter => {
     reserve: (effect) => void reserve(effect),
     facts: () => [...known.values()],
     close: () => {
+      isClosed = true;
       stopListening();
       if (timer !== null) clearTimeout(timer);
       if (again !== null) clearTimeout(again);
