@@ -14,6 +14,8 @@ const STAND_IN = fileURLToPath(new URL('../../../test/support/kube/stand-in-proc
 const PORT = 6443;
 const NAMESPACE = 'shop';
 const POOL = ['10.99.0.100-10.99.0.199', 'fd99::100-fd99::1ff'];
+/** 1,000 objects of the usual size are about 2 MB of JSON. */
+const BATCH = 1_000;
 const PUBLISHED_WITHIN_MS = 30_000;
 const API = '/apis/holdfast.dev/v1alpha1';
 const SERVICES = `/api/v1/namespaces/${NAMESPACE}/services`;
@@ -32,6 +34,8 @@ export interface LabCluster {
   ask(method: string, path: string, body?: unknown): Promise<unknown>;
   /** Calls a fault of the stand-in: `down`, `up`, `counts`… */
   fault(name: string, ...given: readonly unknown[]): Promise<unknown>;
+  /** Makes objects, status included, past the API: far faster than one by one. */
+  make(path: string, objects: readonly unknown[]): Promise<void>;
   /** Registers a machine: the management network, and a Node that is Ready. */
   join(host: Host): Promise<void>;
   /** Makes Services until these addresses are given to them. Dual-stack where two addresses bear the same number. */
@@ -98,8 +102,14 @@ export const startLabCluster = async (segment: Segment): Promise<LabCluster> => 
   await ask('POST', `${API}/addresspools`, { metadata: { name: 'lab' }, spec: { addresses: POOL } });
 
   return {
-    yaml: `cluster: kubernetes\nserve: host\ninterfaces: [eth0]\nkubernetes: {kubeconfig: ${kubeconfig}, namespace: holdfast-system}`,
+    yaml: `cluster: kubernetes\ninterfaces: [eth0]\nkubernetes: {kubeconfig: ${kubeconfig}, namespace: holdfast-system}`,
     ask,
+    make: async (path, objects) => {
+      for (let i = 0; i < objects.length; i += BATCH) {
+        const batch = objects.slice(i, i + BATCH).map((object) => ({ path, object }));
+        await order('/objects', batch);
+      }
+    },
     fault: (call, ...given) => order('/faults', { call, arguments: given }),
     join: async (host) => {
       await management.join(host);

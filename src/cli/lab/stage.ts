@@ -46,7 +46,7 @@ export interface StageOptions extends Partial<LabNodeOptions> {
   /** The service IPs come from Services of an API server on a network beside this one. */
   readonly kubernetes?: boolean;
   /** Before any daemon starts. */
-  readonly prepare?: (segment: Segment) => Promise<void>;
+  readonly prepare?: (segment: Segment, cluster: LabCluster | null) => Promise<void>;
 }
 
 const OWNERS_TIMEOUT_MS = 10_000;
@@ -68,7 +68,9 @@ const nodeOptions = (
   extra: (node) => {
     const added = typeof extra === 'function' ? extra(node) : (extra ?? '');
     const own = profile === undefined || added.includes('heartbeat:') ? '' : profileYaml(profile);
-    return [own, added, cluster?.yaml ?? ''].filter((part) => part !== '').join('\n');
+    // Clients are to reach the service IPs, and there is no kube-proxy here.
+    const inCluster = cluster === null ? [] : [cluster.yaml, added.includes('serve:') ? '' : 'serve: host'];
+    return [own, added, ...inCluster].filter((part) => part !== '').join('\n');
   },
 });
 
@@ -191,7 +193,7 @@ export const createStage = async (options: StageOptions): Promise<Stage> => {
   };
   try {
     if (options.kubernetes === true) cluster = await startLabCluster(segment);
-    await options.prepare?.(segment);
+    await options.prepare?.(segment, cluster);
     nodes = await createNodes(segment, names, options, cluster);
     await Promise.all(nodes.map((node) => node.start()));
     await cluster?.publish(serviceIPs);

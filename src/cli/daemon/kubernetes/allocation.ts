@@ -23,6 +23,8 @@ const SHOWN_WITHIN_MS = 3_000;
 export interface AllocationParts {
   readonly client: ClusterClient;
   readonly writer: Writer;
+  /** For Events, which may wait. */
+  readonly events: Writer;
   readonly node: string;
   readonly log: Logger;
   /** Null while the picture is not whole, or another node allocates. */
@@ -77,7 +79,7 @@ const servicesWrite = (
       };
 
 export const createAllocation = (parts: AllocationParts): Allocation => {
-  const { client, writer, node, log, facts, wallNow } = parts;
+  const { client, writer, events, node, log, facts, wallNow } = parts;
   /** Objects written, until the mirror has another version of them. */
   const unseen = new Map<string, { readonly version: string | null; readonly until: number }>();
   const reporter = createAllocationReporter();
@@ -156,7 +158,7 @@ export const createAllocation = (parts: AllocationParts): Allocation => {
     const { namespace, name, uid, type, reason, message } = news;
     if (type === 'Warning') log.warn({ code: 'allocate' }, `${namespace}/${name}: ${message}`);
     const event = { about: eventAbout(news), type, reason, message, node } as const;
-    void writer.write(`event ${uid} ${reason} ${message}`, () => eventWrite({ ...event, at: wallNow() }));
+    void events.write(`event ${uid} ${reason} ${message}`, () => eventWrite({ ...event, at: wallNow() }));
   };
 
   const turn = async (): Promise<void> => {

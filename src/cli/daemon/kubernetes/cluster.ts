@@ -29,8 +29,10 @@ import { createObjectWriter } from './object-writer.ts';
 import { createProjection } from './projection.ts';
 
 const ALLOCATOR_LEASE = 'allocator.holdfast.dev';
-/** The allocator serves a whole cluster, and is one: ten times what each daemon may write. */
+/** The allocator serves a whole cluster, and is one: twice what each daemon may write. */
 const ALLOCATOR_LIMITS = { perSecond: 200, burst: 400, inFlight: 16 };
+/** Events are for people: they must not keep objects waiting, and what waits for minutes is no news (queue: 250 s). */
+const EVENT_LIMITS = { perSecond: 20, burst: 50, inFlight: 2, queue: 5_000 };
 /** A cluster that cannot be read by then is gone on with from what the journal remembers. */
 const REMEMBER_AFTER_MS = 2_000;
 const DEFAULT_NAMESPACE = 'holdfast-system';
@@ -73,6 +75,7 @@ export const startCluster = (parts: ClusterParts): ClusterWiring => {
   const wallNow = (): number => Date.now();
   const writer = createWriter(client);
   const allocatorWriter = createWriter(client, ALLOCATOR_LIMITS);
+  const eventWriter = createWriter(client, EVENT_LIMITS);
   const services = new Map<string, ServiceFact>();
   const servicesByIp = new Map<Ip, Set<string>>();
   const namespaces = new Map<string, Labels>();
@@ -112,6 +115,7 @@ export const startCluster = (parts: ClusterParts): ClusterWiring => {
   const allocation = createAllocation({
     client,
     writer: allocatorWriter,
+    events: eventWriter,
     node,
     log,
     facts: allocatorFacts,
@@ -191,7 +195,7 @@ export const startCluster = (parts: ClusterParts): ClusterWiring => {
   const lease = announce ? keepLease() : null;
 
   if (announce) {
-    const moveEvents = createMoveEvents({ writer, core, node, servicesOf, wallNow });
+    const moveEvents = createMoveEvents({ writer: eventWriter, core, node, servicesOf, wallNow });
     effectsOf(effects$, 'record').subscribe((effects) => {
       objects.recorded(effects);
       moveEvents(effects);
@@ -237,6 +241,7 @@ export const startCluster = (parts: ClusterParts): ClusterWiring => {
       await Promise.all([lease?.release(), leadership?.release()]);
       writer.close();
       allocatorWriter.close();
+      eventWriter.close();
       client.close();
     },
   };
