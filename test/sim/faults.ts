@@ -1,6 +1,7 @@
 // What goes wrong in a run. Swarm style: each run draws which kinds of fault it uses and how often, so that
 // runs differ in kind and not only in timing. Every fault knows how it ends; at the end all are healed.
 import { ATTACK_FAULTS } from './attack-faults.ts';
+import { CLUSTER_FAULTS } from './cluster-faults.ts';
 import { type Fault, ofNode } from './fault.ts';
 import { OPERATOR_FAULTS } from './operator-faults.ts';
 import type { Random } from './random.ts';
@@ -118,8 +119,9 @@ const LATER_FAULTS: Readonly<Record<string, Fault>> = {
     }),
   },
 };
-const FAULTS: Readonly<Record<string, Fault>> = { ...FIRST_FAULTS, ...LATER_FAULTS };
+const FAULTS: Readonly<Record<string, Fault>> = { ...FIRST_FAULTS, ...LATER_FAULTS, ...CLUSTER_FAULTS };
 const LATER_SHARE = 0.2;
+const CLUSTER_SHARE = 0.4;
 
 /** After these a client may have missed every announcement, and recovers only as its entry ages (53 s). */
 const CLIENTS_MAY_MISS: readonly string[] = ['loss', 'one-way'];
@@ -134,11 +136,12 @@ export interface FaultPlan {
   heal(): void;
 }
 
-/** `only`: these kinds, instead of drawn ones. `isEarly`: none of those that came later. */
+/** `only`: these kinds, instead of drawn ones. `isEarly`: none of those that came later. `isClustered`: the API's too. */
 export const drawFaultPlan = (
   random: Random,
   only: readonly string[] | null,
   isEarly: boolean,
+  isClustered: boolean,
 ): FaultPlan => {
   const first = only ?? Object.keys(FIRST_FAULTS).filter(() => random.chance(0.3));
   const drawKind = (name: string, from: Random): FaultPlan['kinds'][number] => {
@@ -147,10 +150,14 @@ export const drawFaultPlan = (
   };
   const kinds = first.map((name) => drawKind(name, random));
   if (only === null && !isEarly) {
-    for (const name of Object.keys(LATER_FAULTS)) {
-      const mine = random.split(`whether ${name}`);
-      if (mine.chance(LATER_SHARE)) kinds.push(drawKind(name, mine));
-    }
+    const draw = (names: readonly string[], share: number): void => {
+      for (const name of names) {
+        const mine = random.split(`whether ${name}`);
+        if (mine.chance(share)) kinds.push(drawKind(name, mine));
+      }
+    };
+    draw(Object.keys(LATER_FAULTS), LATER_SHARE);
+    if (isClustered) draw(Object.keys(CLUSTER_FAULTS), CLUSTER_SHARE);
   }
   const names = kinds.map(({ name }) => name);
   const open = new Set<() => void>();

@@ -67,6 +67,7 @@ export const createHealth = (
       for (const [index, a] of all.entries()) {
         for (const b of all.slice(index + 1)) {
           const both =
+            !segment.isHushed() &&
             isAwake(a.node) &&
             isAwake(b.node) &&
             segment.reaches(a.port, b.port) &&

@@ -13,6 +13,8 @@ export interface ClusterProfile {
   readonly rebalance: CoreConfig['rebalance'];
   readonly refreshMs: number;
   readonly watchdogMs: number;
+  /** Service IPs come from an API server, not with the config. */
+  readonly isClustered?: boolean;
 }
 
 export const DEFAULTS = {
@@ -53,7 +55,9 @@ export const someIps = (count: number): Ip[] =>
 export const coreConfig = (profile: ClusterProfile, node: string): CoreConfig => ({
   node,
   interfaces: null,
-  serviceIPs: profile.ips.map((ip) => ({ ip, nodes: null, interfaces: null })),
+  ...(profile.isClustered === true
+    ? { cluster: 'kubernetes', serviceIPs: [] }
+    : { serviceIPs: profile.ips.map((ip) => ({ ip, nodes: null, interfaces: null })) }),
   serve: 'host',
   probe: profile.probe,
   heartbeat: { intervalMs: profile.intervalMs, deadAfterMs: profile.deadAfterMs },

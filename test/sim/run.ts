@@ -50,6 +50,8 @@ export interface SimulationOptions {
   readonly faults?: readonly string[];
   /** Only the kinds of fault that there were first, and no large tables: for seeds kept from then. */
   readonly isEarly?: boolean;
+  /** With a simulated API server; absent: drawn. */
+  readonly kubernetes?: boolean;
   readonly clients?: readonly ClientKind[];
   /** Lets a test do its own deeds before the run begins. */
   readonly prepare?: (world: World) => void;
@@ -82,6 +84,8 @@ export interface SimulationResult {
 }
 
 const DURATION_MS = 30_000;
+/** Leases last 30 s. */
+const CLUSTERED_MS = 60_000;
 /** Long enough for starts, probes and whole tables; or for a client's entry to age and be probed (53 s). */
 const HEALED_MS = 9_000;
 const HEALED_LONG_MS = 75_000;
@@ -90,6 +94,12 @@ const MAX_VIOLATIONS = 5;
 const EXCERPT_LINES = 30;
 /** Packets a second of all clients together, in the safety phase. */
 const MAX_PACKETS = 200;
+
+/** Runs with an API server; drawn apart, so that all others stay as they were. */
+const CLUSTERED_SHARE = 0.1;
+/** Not where somebody asks for a certain run. */
+const drawsKubernetes = ({ isEarly, faults }: SimulationOptions, random: Random): boolean =>
+  isEarly !== true && faults === undefined && random.split('kubernetes').chance(CLUSTERED_SHARE);
 
 /** They take ten times as long as others. */
 const LARGE_SHARE = 0.04;
@@ -126,7 +136,12 @@ const runWhileClean = (world: World, milliseconds: number, violations: readonly 
 /** Patient drains come to their end within a run, though the clients talk all the time. */
 const SHORT_DRAIN = { windowMs: 8_000, quietMs: 600, style: 'prompt' } as const;
 
-const drawWorld = (options: SimulationOptions, random: Random, plan: FaultPlan): World => {
+const drawWorld = (
+  options: SimulationOptions,
+  random: Random,
+  plan: FaultPlan,
+  isClustered: boolean,
+): World => {
   const links = random.split('links');
   // A table that takes several hellos now and then; drawn apart, so that all else stays as it was.
   const size = random.split('size');
@@ -136,6 +151,7 @@ const drawWorld = (options: SimulationOptions, random: Random, plan: FaultPlan):
   const profile: ClusterProfile = {
     ...DEFAULTS,
     ...(isPatient ? { drain: SHORT_DRAIN } : {}),
+    ...(isClustered ? { isClustered } : {}),
     ips: someIps(isLarge ? size.whole(120, 240) : few),
   };
   return createWorld({
@@ -160,8 +176,14 @@ const drawWorld = (options: SimulationOptions, random: Random, plan: FaultPlan):
 export const runSimulation = (options: SimulationOptions): SimulationResult => {
   const started = performance.now();
   const random = createRandom(options.seed);
-  const plan = drawFaultPlan(random.split('faults'), options.faults ?? null, options.isEarly === true);
-  const world = drawWorld(options, random.split('world'), plan);
+  const isClustered = options.kubernetes ?? drawsKubernetes(options, random);
+  const plan = drawFaultPlan(
+    random.split('faults'),
+    options.faults ?? null,
+    options.isEarly === true,
+    isClustered,
+  );
+  const world = drawWorld(options, random.split('world'), plan, isClustered);
   const violations: Violation[] = [];
   const answerers = createAnswerers(world);
   world.observe(answerers);
@@ -189,7 +211,7 @@ export const runSimulation = (options: SimulationOptions): SimulationResult => {
     return checker;
   });
 
-  const durationMs = options.durationMs ?? DURATION_MS;
+  const durationMs = options.durationMs ?? (isClustered ? CLUSTERED_MS : DURATION_MS);
   const starts = random.split('starts');
   for (const name of world.nodes.keys()) world.queue.at(starts.between(0, 1_500), () => world.start(name));
   options.prepare?.(world);

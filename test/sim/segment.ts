@@ -43,6 +43,9 @@ export interface Segment {
   setCarrier(port: Port, up: boolean): void;
   /** Breaks, or mends, the way from one port to another; the way back stays as it is. */
   setOneWay(from: Port, to: Port, isBroken: boolean): void;
+  /** No hello gets anywhere; all else does. */
+  setHushed(isHushed: boolean): void;
+  isHushed(): boolean;
   /** The ports named are one half, all others the other; an empty list joins them. */
   partition(names: readonly string[]): void;
   /** Do frames from `from` get to `to` at all now (chance aside)? */
@@ -64,6 +67,7 @@ export const createSegment = ({ queue, random, ageMs, onLost }: SegmentOptions):
   const list: Attached[] = [];
   const table = new Map<Mac, { port: Attached; at: number }>();
   const broken = new Set<string>();
+  let isHushed = false;
 
   const passes = (from: Port, to: Port): boolean =>
     from.up &&
@@ -111,7 +115,7 @@ export const createSegment = ({ queue, random, ageMs, onLost }: SegmentOptions):
 
   const send = (port: Port, frame: SimFrame): void => {
     const from = port as Attached;
-    if (!from.up || from.isMute) return;
+    if (!from.up || from.isMute || (isHushed && frame.kind === 'hello')) return;
     if (from.link.loss > 0 && random.chance(from.link.loss)) {
       if (onLost !== undefined)
         for (const to of list) if (to !== from && passes(from, to)) onLost(from, to, frame);
@@ -155,6 +159,10 @@ export const createSegment = ({ queue, random, ageMs, onLost }: SegmentOptions):
       if (isBroken) broken.add(`${from.name}>${to.name}`);
       else broken.delete(`${from.name}>${to.name}`);
     },
+    setHushed: (is) => {
+      isHushed = is;
+    },
+    isHushed: () => isHushed,
     partition: (names) => {
       for (const port of list) port.half = names.includes(port.name) ? 1 : 0;
     },

@@ -2,13 +2,15 @@
 // their loops). It can be started, killed, paused, stalled and cut; it keeps a record of every life.
 
 import type { Prefix } from '../../src/machines/addresses.ts';
-import type { CoreConfig } from '../../src/machines/config.ts';
+import type { CoreConfig, ServiceIpConfig } from '../../src/machines/config.ts';
 import type { Core, CoreCheckpoint } from '../../src/machines/core.ts';
 import type { Effect } from '../../src/machines/effects.ts';
 import type { Ip, Mac } from '../../src/machines/frames.ts';
 import { unsolicitedAdvertisement } from '../../src/machines/neighbor-frames.ts';
 import type { RecordedStep } from '../../src/machines/replay.ts';
 import type { WireConfig } from '../../src/machines/wire-facts.ts';
+import { createSimAgent, type SimAgent } from './api/sim-agent.ts';
+import type { SimApi } from './api/sim-api.ts';
 import type { EventQueue } from './event-queue.ts';
 import type { Latencies } from './latencies.ts';
 import { createNodeClock, type NodeClock } from './node-clock.ts';
@@ -31,6 +33,8 @@ export interface NodeObserver {
   onBirth(instance: string): void;
   onData(ip: Ip, client: string, sentAt: number): void;
   onExit(): void;
+  /** What it takes for true of the cluster is otherwise now. */
+  onLearned(): void;
 }
 
 export interface NodeSetup {
@@ -47,6 +51,8 @@ export interface NodeSetup {
   readonly clockOffsetMs: number;
   readonly bufferFrames: number;
   readonly observer: NodeObserver;
+  /** Null: standalone. */
+  readonly api: SimApi | null;
 }
 
 /** One life of the process, as its journal would tell it. */
@@ -75,6 +81,8 @@ export interface SimNode {
   /** The kernel takes packets for it. */
   accepts(ip: Ip): boolean;
   core(): Core | null;
+  /** Kubernetes' part of its present life. */
+  agent(): SimAgent | null;
   start(): void;
   /** SIGKILL: the process is gone, the kernel keeps what it was given. */
   kill(): void;
@@ -100,6 +108,9 @@ export const createSimNode = (setup: NodeSetup): SimNode => {
   const lives: Life[] = [];
   let main: SimMain | null = null;
   let wire: SimWire | null = null;
+  let agent: SimAgent | null = null;
+  /** In the journal, which outlives the process. */
+  const lastKnown = new Map<Ip, ServiceIpConfig>();
   let clock: NodeClock = createNodeClock(queue, setup.clockRate, setup.clockOffsetMs);
   let hasCarrier = true;
   let isPaused = false;
@@ -160,8 +171,10 @@ export const createSimNode = (setup: NodeSetup): SimNode => {
           if (effect.patient) thread?.command({ type: 'connections', remotes: [[effect.ip, []]] }, birth);
           break;
         case 'record':
-        // There is no API server here.
+          agent?.recorded(effect.ip);
+          break;
         case 'reserve':
+          agent?.reserve(effect);
           break;
         case 'remember.drained':
           isDrained = effect.drained;
@@ -174,6 +187,7 @@ export const createSimNode = (setup: NodeSetup): SimNode => {
         case 'exit':
           queue.after(latencies.mainTurn(), () => {
             if (main !== life) return;
+            agent?.end(true);
             endProcess();
             kernel.clear();
           });
@@ -195,6 +209,8 @@ export const createSimNode = (setup: NodeSetup): SimNode => {
     if (main === null) return;
     const thread = wire;
     main.end();
+    agent?.end(false);
+    agent = null;
     main = null;
     wire = null;
     isPaused = false;
@@ -262,6 +278,9 @@ export const createSimNode = (setup: NodeSetup): SimNode => {
     life.tell({ type: 'node.started', instance, version: 'simulated', drained: isDrained });
     life.tell({ type: 'config.loaded', config: setup.core });
     queue.after(latencies.carrier(), readCarrier);
+    const { api, name: node } = setup;
+    if (api === null) return;
+    agent = createSimAgent({ api, node, instance, life, queue, lastKnown, onLearned: observer.onLearned });
   };
 
   return {
@@ -279,6 +298,7 @@ export const createSimNode = (setup: NodeSetup): SimNode => {
     isAnswering: (ip) => wire !== null && !isPaused && wire.answering.has(ip),
     accepts: kernel.accepts,
     core: () => main?.core ?? null,
+    agent: () => agent,
     start,
     kill: endProcess,
     crash: () => {

@@ -1,4 +1,5 @@
 // `npm run sim -- --seed N | --seeds A..B | --minutes M [--nodes M] [--ips K] [--duration 30s] [--faults a,b]
+// [--kubernetes]
 // [--trace] [--first]`, or `--planted [--only TEXT]`: runs seeds and says what each drew and how it went. Exit 1 when a claim was violated.
 import { execFileSync } from 'node:child_process';
 import { parseArgs } from 'node:util';
@@ -6,7 +7,7 @@ import { runPlanted } from './planted.ts';
 import { runSimulation, type SimulationOptions, type SimulationResult } from './run.ts';
 
 const USAGE =
-  'sim --seed N | --seeds A..B | --minutes M, with [--nodes N] [--ips K] [--seconds S] [--faults a,b] [--trace] [--first]';
+  'sim --seed N | --seeds A..B | --minutes M, with [--nodes N] [--ips K] [--seconds S] [--faults a,b] [--kubernetes] [--trace] [--first]';
 
 const commit = (): string => {
   try {
@@ -26,7 +27,7 @@ const tell = (result: SimulationResult, revision: string, isTraced: boolean): vo
   const faults = result.faults.map(({ name, everyMs }) => `${name}/${seconds(everyMs)}`).join(' ') || 'none';
   const speed = Math.round(result.simulatedMs / result.wallMs);
   console.log(
-    `seed ${result.seed} (${revision}): ${result.verdict}; ${result.nodes} nodes, ${result.ips} IPs, ` +
+    `seed ${result.seed} (${revision}): ${result.verdict}; ${result.nodes} nodes, ${result.ips} IPs${result.world.api === null ? '' : ' in Kubernetes'}, ` +
       `${result.clients.length} clients; faults: ${faults}; ${seconds(result.simulatedMs)} simulated, ` +
       `${speed} times real time; trace ${result.traceHash}`,
   );
@@ -74,6 +75,7 @@ const main = async (args: readonly string[]): Promise<number> => {
       ips: text,
       seconds: text,
       faults: text,
+      kubernetes: { type: 'boolean' },
       trace: { type: 'boolean' },
       first: { type: 'boolean' },
       planted: { type: 'boolean' },
@@ -94,6 +96,7 @@ const main = async (args: readonly string[]): Promise<number> => {
   const shape: Omit<SimulationOptions, 'seed'> = {
     ...(values.nodes === undefined ? {} : { nodes: Number(values.nodes) }),
     ...(values.ips === undefined ? {} : { ips: Number(values.ips) }),
+    ...(values.kubernetes === undefined ? {} : { kubernetes: values.kubernetes }),
     ...(values.seconds === undefined ? {} : { durationMs: Number(values.seconds) * 1000 }),
     ...(values.faults === undefined
       ? {}

@@ -1,9 +1,12 @@
 // The simulated world: one segment, its nodes and clients, and everything that can be done to them. It tells
 // observers (the checkers) what happens; it judges nothing itself.
+
+import type { ServiceIpConfig } from '../../src/machines/config.ts';
 import { familyOf, type Ip } from '../../src/machines/frames.ts';
 import { instanceOn } from '../../src/machines/hello.ts';
 import type { Input } from '../../src/machines/inputs.ts';
 import { gratuitousRequest, unsolicitedAdvertisement } from '../../src/machines/neighbor-frames.ts';
+import { createSimApi, type SimApi } from './api/sim-api.ts';
 import { type Client, type ClientKind, createClient } from './client.ts';
 import { createEventQueue, type EventQueue } from './event-queue.ts';
 import { createHealth, type Health } from './health.ts';
@@ -49,6 +52,8 @@ export interface World {
   readonly profile: ClusterProfile;
   readonly nodes: ReadonlyMap<string, SimNode>;
   readonly clients: readonly Client[];
+  /** Null: standalone. */
+  readonly api: SimApi | null;
   /** When a link of a node last lost frames by chance; -Infinity: never. */
   lossyUntil(): number;
   /** When the halves of the switch were joined last. */
@@ -82,6 +87,13 @@ export interface World {
   partition(names: readonly string[]): void;
   setLoss(name: string, loss: number, duplication: number): void;
   foreignClaim(ip: Ip): void;
+  /** Hellos get nowhere; all other frames, and the API, go on. */
+  setHushed(isHushed: boolean): void;
+  /** Something is done to the API server, or to a node's line to it. */
+  toApi(what: string, run: (api: SimApi) => void): void;
+  /** What its Service asks for; null: it is gone. Whether anybody is to answer for it is not judged until `settle`. */
+  changeService(ip: Ip, config: ServiceIpConfig | null): void;
+  settle(ip: Ip): void;
   /** A word of the operator; `planned` says which IP (null: all) is to move without loss. */
   /** A frame, sent that long ago, from the port of a host that is none of the nodes or clients. */
   injectForeign(frame: WireFrame, ageMs: number): void;
@@ -137,6 +149,14 @@ export const createWorld = (options: WorldOptions): World => {
     trace.mixText(`${who}${ip ?? ''}${what}`);
   };
 
+  const api = profile.isClustered === true ? createSimApi(queue, random.split('api'), profile.ips) : null;
+  const foreignIps = new Set<Ip>();
+  /** By the API server's word, or by what a node that runs believes to be that. */
+  const isExcluded = (name: string): boolean =>
+    api !== null &&
+    (api.isExcluded(name) ||
+      [...nodes.values()].some((node) => node.agent()?.excluded().includes(name) === true));
+
   const addNode = (index: number): void => {
     const name = nodeName(index);
     const mine = random.split(name);
@@ -152,7 +172,12 @@ export const createWorld = (options: WorldOptions): World => {
       clockRate: 1 + mine.between(-options.driftPpm, options.driftPpm) / 1e6,
       clockOffsetMs: Math.round(mine.between(-options.clockOffsetMs, options.clockOffsetMs)),
       bufferFrames: options.bufferFrames,
+      api,
       observer: {
+        onLearned: () => {
+          health.disturb();
+          disturbed();
+        },
         onSend: (frame) => {
           trace.mix(queue.now() * 1000 + index * 8 + (KIND[frame.kind] ?? 7));
           for (const observer of sentTo) observer.onSent?.(name, frame);
@@ -253,13 +278,15 @@ export const createWorld = (options: WorldOptions): World => {
     profile,
     nodes,
     clients,
+    api,
     contested,
     joinedAt: () => joinedAt,
     lossyUntil: () => {
       for (const name of nodes.keys()) if (port(name).link.loss > 0) return queue.now();
       return lossChangedAt;
     },
-    isLeaving: (name) => leaving.has(name) || stopping.has(name) || node(name).isDrained(),
+    isLeaving: (name) =>
+      leaving.has(name) || stopping.has(name) || node(name).isDrained() || isExcluded(name),
     isStopping: (name) => stopping.has(name),
     lateHelloAt: () => lateHelloAt,
     toldAt: (name) => toldAt.get(name) ?? Number.NEGATIVE_INFINITY,
@@ -330,11 +357,33 @@ export const createWorld = (options: WorldOptions): World => {
         },
       ),
     foreignClaim: (ip) => {
+      foreignIps.add(ip);
       contested.add(ip);
       say('foreign', 'claims', ip);
       health.disturb();
       const frame = familyOf(ip) === 'ipv4' ? gratuitousRequest : unsolicitedAdvertisement;
       segment.send(foreign, frame(ip, FOREIGN_MAC));
+    },
+    setHushed: (isHushed) =>
+      act('switch', isHushed ? 'drops hellos' : 'passes hellos', () => {
+        segment.setHushed(isHushed);
+        health.disturb();
+      }),
+    toApi: (what, run) =>
+      act('API', what, () => {
+        if (api !== null) run(api);
+        health.disturb();
+      }),
+    changeService: (ip, config) => {
+      say('API', config === null ? 'its Service is gone' : `its Service is ${JSON.stringify(config)}`, ip);
+      contested.add(ip);
+      health.disturb();
+      api?.setService(ip, config);
+    },
+    settle: (ip) => {
+      if (!foreignIps.has(ip)) contested.delete(ip);
+      health.disturb();
+      disturbed();
     },
     note: say,
     injectForeign: (frame, ageMs) => {

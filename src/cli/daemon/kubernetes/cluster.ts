@@ -227,7 +227,7 @@ export const startCluster = (parts: ClusterParts): ClusterWiring => {
     ],
     levels: () => ({
       brokenSources: mirrors.findings().length,
-      allocation: leadership.isLeader()
+      allocation: leadership?.isLeader()
         ? { pools: allocation.usage(), troubled: allocation.findings().length }
         : null,
     }),

@@ -5,13 +5,14 @@ import type { ClusterClient } from '../../../io/kubernetes/cluster-client.ts';
 import type { Failure } from '../../../io/kubernetes/outcome.ts';
 import { SERVICE_IPS } from '../../../io/kubernetes/resource.ts';
 import type { Write, Writer } from '../../../io/kubernetes/writer.ts';
-import type { ServiceIpFact } from '../../../machines/cluster/cluster-facts.ts';
+import type { HeldFact, ServiceIpFact } from '../../../machines/cluster/cluster-facts.ts';
 import { ipOfServiceIpName, serviceIpName } from '../../../machines/cluster/service-ip-name.ts';
 import type { Core } from '../../../machines/core.ts';
 import type { Effect } from '../../../machines/effects.ts';
 import type { Ip } from '../../../machines/frames.ts';
 import type { Input } from '../../../machines/inputs.ts';
 import type { ObjectClaim } from '../../../machines/unheard.ts';
+import type { ServiceView } from '../../../machines/view.ts';
 
 /** What objects say is gathered for a moment: a list of 10,000 is one input. */
 const GATHER_MS = 5;
@@ -53,6 +54,33 @@ const patchOf = (ip: Ip, resourceVersion: string, status: Status): Write => ({
   patch: { metadata: { resourceVersion }, status },
 });
 
+/**
+ * What the IP's object is to say now, by what the core says of it and what the object said last; null: what it says is
+ * right, or it is for another node to write. The simulator's nodes ask it too.
+ */
+export const wantedStatus = (
+  node: string,
+  view: ServiceView | null,
+  held: HeldFact | null,
+): Readonly<Record<string, unknown>> | null => {
+  const from = held?.holder != null && held.holder !== node ? [held.holder] : [];
+  if (view?.state === 'leader') {
+    const { epoch, weak, since, cause, reason, interface: name, mac } = view;
+    const isSaid = held?.holder === node && held.epoch === epoch && held.weak === weak;
+    if (isSaid && held.state === 'leader') return null;
+    return {
+      ...{ holder: node, state: 'leader', epoch, weak, cause, reason: reason.slice(0, MAX_REASON) },
+      ...{ since: new Date(since).toISOString(), interface: name, mac },
+      // Only a planned move leaves somebody who carries clients on.
+      draining: cause === 'planned' ? from : [],
+    };
+  }
+  if (view?.state === 'candidate') return null;
+  if (held === null || held.holder !== node || (view !== null && view.holder !== null)) return null;
+  const why = view === null ? 'it is no service IP any more' : view.reason;
+  return { holder: '', state: 'unowned', reason: why.slice(0, MAX_REASON), draining: [] };
+};
+
 export const createObjectWriter = (parts: ObjectWriterParts): ObjectWriter => {
   const { client, writer, announce, core, node, tell, log } = parts;
   const known = new Map<Ip, ServiceIpFact>();
@@ -89,32 +117,10 @@ export const createObjectWriter = (parts: ObjectWriterParts): ObjectWriter => {
     timer ??= setTimeout(flush, GATHER_MS);
   };
 
-  /** What the object is to say now; null: what it says is right, or it is for another node to write. */
-  const wanted = (ip: Ip): Status | null => {
-    if (!announce) return null;
-    const view = core.service(ip);
-    const held = known.get(ip)?.held ?? null;
-    const from = held?.holder != null && held.holder !== node ? [held.holder] : [];
-    if (view?.state === 'leader') {
-      const { epoch, weak, since, cause, reason, interface: name, mac } = view;
-      const isSaid = held?.holder === node && held.epoch === epoch && held.weak === weak;
-      if (isSaid && held.state === 'leader') return null;
-      return {
-        ...{ holder: node, state: 'leader', epoch, weak, cause, reason: reason.slice(0, MAX_REASON) },
-        ...{ since: new Date(since).toISOString(), interface: name, mac },
-        // Only a planned move leaves somebody who carries clients on.
-        draining: cause === 'planned' ? from : [],
-      };
-    }
-    if (view?.state === 'candidate' || reserved.has(ip)) return null;
-    if (held === null || held.holder !== node || (view !== null && view.holder !== null)) return null;
-    const why = view === null ? 'it is no service IP any more' : view.reason;
-    return { holder: '', state: 'unowned', reason: why.slice(0, MAX_REASON), draining: [] };
-  };
-
   const make = (ip: Ip): Write | null => {
     const object = known.get(ip);
-    const status = wanted(ip);
+    if (!announce || reserved.has(ip)) return null;
+    const status = wantedStatus(node, core.service(ip), object?.held ?? null);
     // Without an object there is nothing to write into; the allocator makes it, and that is news.
     return object === undefined || status === null ? null : patchOf(ip, object.resourceVersion, status);
   };
