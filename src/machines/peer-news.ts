@@ -11,7 +11,6 @@ import { WHOLE_WITHIN_MS } from './peers.ts';
 import { alivePeers, areTablesWhole, holdOf, isMinority, type Segment } from './segments.ts';
 import { isBlocked, stateOf } from './service-ip.ts';
 import type { Service } from './services.ts';
-import { forgetLeases } from './unheard.ts';
 
 /** Claims repeated in one hello: more than ever stay contested for long. */
 const MAX_WITNESSED = 16;
@@ -110,7 +109,6 @@ const bury = (state: CoreState, segment: Segment, node: NodeName): readonly Ip[]
 export const judgeSegment = (state: CoreState, segment: Segment): void => {
   const { appeared, died, isAny } = segment.peers.judge(state.clock);
   setJudgeTimer(state, segment);
-  forgetLeases(state, appeared);
   if (appeared.length + died.length > 0) segment.changedAt = state.clock;
   const concerned = died.flatMap((node) => bury(state, segment, node));
   if (concerned.length > 0) segment.vacated = { at: state.clock, count: concerned.length };

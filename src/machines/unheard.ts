@@ -52,9 +52,23 @@ export const isHeard = (state: CoreState, node: NodeName): boolean => {
   return false;
 };
 
+/** When it was alive on the wire last; 0: never, as far as is remembered. */
+const lastAliveAt = (state: CoreState, node: NodeName): number => {
+  let last = 0;
+  for (const { peers } of state.segments.values())
+    last = Math.max(last, peers.all.get(node)?.lastAliveAt ?? 0);
+  return last;
+};
+
+/** Its Lease moved on after it fell silent. What was read before it was heard says nothing of its life since. */
+const isSpokenFor = (state: CoreState, node: NodeName): boolean => {
+  const until = state.cluster.leases.get(node);
+  return until !== undefined && until - LEASE_VALID_MS > lastAliveAt(state, node) && !isHeard(state, node);
+};
+
 /** Not heard, and not dead before its Lease ends. */
 const isUnheard = (state: CoreState, node: NodeName): boolean =>
-  (state.cluster.leases.get(node) ?? 0) > state.clock && !isHeard(state, node);
+  (state.cluster.leases.get(node) ?? 0) > state.clock && isSpokenFor(state, node);
 
 /** Does a peer live that cannot be asked over the wire? */
 const isAnyUnheard = (state: CoreState): boolean => {
@@ -92,20 +106,14 @@ export const renewLease = (state: CoreState, node: NodeName): boolean => {
   return !wasUnheard;
 };
 
-/** Heard now: what their Leases said before is old when they fall silent again. */
-export const forgetLeases = (state: CoreState, nodes: readonly NodeName[]): void => {
-  const known = nodes.filter((node) => state.cluster.leases.delete(node));
-  if (known.length > 0) setLeaseTimer(state);
-};
-
 /** Forgets the Leases that are over, and those of peers that are heard: the wire speaks for these. Returns the dead. */
 export const endLeases = (state: CoreState): readonly NodeName[] => {
   const dead: NodeName[] = [];
   for (const [node, until] of state.cluster.leases) {
     const isOver = until <= state.clock;
     if (!isOver && !isHeard(state, node)) continue;
+    if (isOver && isSpokenFor(state, node)) dead.push(node);
     state.cluster.leases.delete(node);
-    if (isOver) dead.push(node);
   }
   setLeaseTimer(state);
   return dead;
@@ -122,7 +130,9 @@ export const seeObjects = (
     const { ip, holder, epoch } = object;
     state.cluster.objects.set(ip, object);
     const service = state.services.all.get(ip);
-    if (service !== undefined) service.highestEpoch = Math.max(service.highestEpoch, epoch);
+    // Its own reservation must not outdate the epoch that it reserved.
+    if (service !== undefined && holder !== myName(state))
+      service.highestEpoch = Math.max(service.highestEpoch, epoch);
     // Who writes an object lives as much as who renews a Lease.
     if (isNews && holder !== null) alive.add(holder);
   }

@@ -1,4 +1,5 @@
 // What the simulated world tells whoever watches it: the checkers, and the counters of a script.
+import type { ServiceIpFact } from '../../src/machines/cluster/cluster-facts.ts';
 import type { Effect } from '../../src/machines/effects.ts';
 import type { Ip } from '../../src/machines/frames.ts';
 import type { Input } from '../../src/machines/inputs.ts';
@@ -17,6 +18,8 @@ export interface WorldObserver {
   onEffects?(node: string, effects: readonly Effect[], agoMs: number): void;
   onUse?(client: string, ip: Ip): void;
   onReached?(client: string, ip: Ip, node: string, sentAt: number): void;
+  /** The API server has an object in a new version. */
+  onObject?(fact: ServiceIpFact): void;
   /** Something was done to the world, or wore off. */
   onDisturbed?(): void;
   /** The operator said something to `node`. */

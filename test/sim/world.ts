@@ -149,7 +149,25 @@ export const createWorld = (options: WorldOptions): World => {
     trace.mixText(`${who}${ip ?? ''}${what}`);
   };
 
-  const api = profile.isClustered === true ? createSimApi(queue, random.split('api'), profile.ips) : null;
+  const api =
+    profile.isClustered === true
+      ? createSimApi({
+          queue,
+          random: random.split('api'),
+          ips: profile.ips,
+          onWritten: (fact) => {
+            const { ip, held } = fact;
+            each('onObject', fact);
+            if (held === null) return;
+            const { holder, state, epoch, weak } = held;
+            say(
+              'API',
+              `its object says ${holder ?? 'nobody'} ${state} epoch ${epoch}${weak ? ' weak' : ''}`,
+              ip,
+            );
+          },
+        })
+      : null;
   const foreignIps = new Set<Ip>();
   /** By the API server's word, or by what a node that runs believes to be that. */
   const isExcluded = (name: string): boolean =>
@@ -189,6 +207,7 @@ export const createWorld = (options: WorldOptions): World => {
         },
         onEffects: (agoMs, effects) => {
           for (const effect of effects) {
+            if (effect.type === 'reserve') say(name, `asks for the object, epoch ${effect.epoch}`, effect.ip);
             if (effect.type !== 'record') continue;
             const { ip, from, to, epoch, cause, reason } = effect;
             say(name, `${from} -> ${to} epoch ${epoch} ${cause}: ${reason}`, ip);

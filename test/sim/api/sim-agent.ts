@@ -1,7 +1,7 @@
 // Kubernetes' part of one life of a simulated daemon: what cluster.ts, projection.ts and object-writer.ts do between
 // the API and the core, in simulated time. What an object is to say is decided by object-writer.ts itself; the rest
 // is mirrored here, since promises do not run in simulated time. Without its rate limit and its size limits.
-import { wantedStatus } from '../../../src/cli/daemon/kubernetes/object-writer.ts';
+import { RESERVED_MS, wantedStatus } from '../../../src/cli/daemon/kubernetes/object-writer.ts';
 import type { HeldFact, ServiceIpFact } from '../../../src/machines/cluster/cluster-facts.ts';
 import type { ServiceIpConfig } from '../../../src/machines/config.ts';
 import type { Effect } from '../../../src/machines/effects.ts';
@@ -44,8 +44,12 @@ const REMEMBER_AFTER_MS = 2_000;
 export const createSimAgent = (parts: SimAgentParts): SimAgent => {
   const { api, node, instance, life, queue, lastKnown, onLearned } = parts;
   const known = new Map<Ip, ServiceIpFact>();
+  /** IPs whose object the core was told of last when it named another node. */
+  const toldOf = new Set<Ip>();
   const leases = new Map<string, number>();
   const services = new Map<Ip, string>();
+  /** IPs that it reserved a moment ago, with a number for the newest reservation. */
+  const reserved = new Map<Ip, number>();
   const owed = new Set<Ip>();
   const flying = new Set<Ip>();
   const waiting = new Set<Ip>();
@@ -78,7 +82,9 @@ export const createSimAgent = (parts: SimAgentParts): SimAgent => {
     const { ip, held } = fact;
     if (known.get(ip)?.resourceVersion === fact.resourceVersion) return;
     known.set(ip, fact);
-    if (held !== null && held.holder !== node) {
+    if (held !== null && (held.holder !== node || toldOf.has(ip))) {
+      if (held.holder === node) toldOf.delete(ip);
+      else toldOf.add(ip);
       gathered[isNews ? 'news' : 'old'].set(ip, { ip, ...held });
       if (!areObjectsDue) later(GATHER_OBJECTS_MS, flushObjects);
       areObjectsDue = true;
@@ -132,7 +138,7 @@ export const createSimAgent = (parts: SimAgentParts): SimAgent => {
 
   const publish = (ip: Ip): void => {
     const object = known.get(ip);
-    const status = wantedStatus(node, life.core.service(ip), object?.held ?? null);
+    const status = wantedStatus(node, life.core.service(ip), object?.held ?? null, reserved.has(ip));
     waiting.delete(ip);
     if (object === undefined || status === null) return void owed.delete(ip);
     owed.add(ip);
@@ -179,6 +185,13 @@ export const createSimAgent = (parts: SimAgentParts): SimAgent => {
       const answer = (won: boolean): void => life.tell({ type: 'reserve.answered', ip, epoch, won });
       const object = known.get(ip);
       if (object === undefined) return answer(false);
+      const mine = (reserved.get(ip) ?? 0) + 1;
+      reserved.set(ip, mine);
+      later(RESERVED_MS, () => {
+        if (reserved.get(ip) !== mine) return;
+        reserved.delete(ip);
+        publish(ip);
+      });
       const status = { holder: node, state: 'candidate', epoch, weak };
       api.patch(object, status, node, (outcome) => life.whenFree(() => answer(outcome === 'done')));
     },

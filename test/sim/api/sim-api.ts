@@ -67,7 +67,15 @@ const WAY_MS = { least: 0.5, most: 8, rare: 0.03, worst: 120 };
 /** What is away is asked for twice a second, then every two (io/kubernetes/reachability.ts). */
 const NOTICED_MS = { least: 125, most: 2_000 };
 
-export const createSimApi = (queue: EventQueue, random: Random, ips: readonly Ip[]): SimApi => {
+export interface SimApiParts {
+  readonly queue: EventQueue;
+  readonly random: Random;
+  /** Each has an object, and a Service that asks for nothing special. */
+  readonly ips: readonly Ip[];
+  readonly onWritten: (fact: ServiceIpFact) => void;
+}
+
+export const createSimApi = ({ queue, random, ips, onWritten }: SimApiParts): SimApi => {
   const objects = new Map<Ip, ServiceIpFact>();
   const leases = new Map<string, LeaseFact>();
   const services = new Map<Ip, ServiceIpConfig>();
@@ -125,6 +133,7 @@ export const createSimApi = (queue: EventQueue, random: Random, ips: readonly Ip
     version += 1;
     const fact: ServiceIpFact = { ip, resourceVersion: String(version), services: [], held };
     objects.set(ip, fact);
+    onWritten(fact);
     tell({ type: 'object', fact });
   };
 

@@ -27,6 +27,8 @@ const LOOK_EVERY_MS = 50;
 const KEPT_FOR_MS = 10_000;
 /** Beyond the hold time (docs/protocol.md, Fresh). */
 const FRESH_INTERVALS = 2;
+/** Versions of an object that a late watch may still be about. */
+const MAX_OBJECTS = 32;
 /** The wire thread's wake-up at its latest, twice. */
 const LATENESS_MS = 20;
 
@@ -95,6 +97,9 @@ export const claimOrder: CreateChecker = ({ world, answerers, intervalMs, holdMs
   const announcedAt = new Map<string, number>();
   /** `node ip` → until when the node is to say its claim again. */
   const owed = new Map<string, number>();
+
+  /** What the object of each IP said, newest last. */
+  const objects = new Map<Ip, Said[]>();
 
   const claimsOf = (hearer: string, ip: Ip): Heard[] => {
     const table = heard.get(hearer) ?? new Map<Ip, Heard[]>();
@@ -223,6 +228,8 @@ export const claimOrder: CreateChecker = ({ world, answerers, intervalMs, holdMs
     const now = world.queue.now();
     const rivals = claimsOf(node, ip).filter(({ last, isOver }) => !isOver || now - last <= MEMORY_MS);
     if (rivals.some((rival) => beats(ip, rival, mine))) return;
+    // In Kubernetes an object speaks for a holder that is not heard.
+    if (objects.get(ip)?.some((said) => said.maker !== node && beats(ip, said, mine)) === true) return;
     const said = rivals.map((rival) => `${rival.maker} epoch ${rival.epoch}${rival.weak ? ' weak' : ''}`);
     report(
       ip,
@@ -299,6 +306,11 @@ export const claimOrder: CreateChecker = ({ world, answerers, intervalMs, holdMs
       saidAt.set(frame.instance, said);
       said[frame.sequence] = world.queue.now();
       for (const { ip, held } of frame.changes) if (held) owed.delete(`${node} ${ip}`);
+    },
+    onObject: ({ ip, held }) => {
+      if (held === null || held.holder === null) return;
+      const { holder: maker, epoch, weak } = held;
+      objects.set(ip, [...(objects.get(ip) ?? []).slice(-MAX_OBJECTS), { maker, epoch, weak }]);
     },
     onHeard: hear,
     onQueued: hear,

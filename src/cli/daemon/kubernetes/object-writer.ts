@@ -18,8 +18,8 @@ import type { ServiceView } from '../../../machines/view.ts';
 const GATHER_MS = 5;
 /** A write that failed otherwise than by conflict or absence is tried again after this. */
 const AGAIN_MS = 1_000;
-/** Whoever won an object is a candidate by then, or does not want it any more; less than RESERVE_AGAIN_MS of the core. */
-const TAKEN_WITHIN_MS = 500;
+/** A reservation that has not become a taking by then is given back: others wait for it. */
+export const RESERVED_MS = 2_000;
 /** The schema's limit (deploy/crds/serviceips.yaml). */
 const MAX_REASON = 512;
 
@@ -56,12 +56,14 @@ const patchOf = (ip: Ip, resourceVersion: string, status: Status): Write => ({
 
 /**
  * What the IP's object is to say now, by what the core says of it and what the object said last; null: what it says is
- * right, or it is for another node to write. The simulator's nodes ask it too.
+ * right, or it is for another node to write. `isReserved`: this node reserved it a moment ago, and may be about to take
+ * it. The simulator's nodes ask it too.
  */
 export const wantedStatus = (
   node: string,
   view: ServiceView | null,
   held: HeldFact | null,
+  isReserved: boolean,
 ): Readonly<Record<string, unknown>> | null => {
   const from = held?.holder != null && held.holder !== node ? [held.holder] : [];
   if (view?.state === 'leader') {
@@ -75,8 +77,9 @@ export const wantedStatus = (
       draining: cause === 'planned' ? from : [],
     };
   }
-  if (view?.state === 'candidate') return null;
   if (held === null || held.holder !== node || (view !== null && view.holder !== null)) return null;
+  // What was reserved is not given back while it is being taken.
+  if (held.state === 'candidate' && (isReserved || view?.state === 'candidate')) return null;
   const why = view === null ? 'it is no service IP any more' : view.reason;
   return { holder: '', state: 'unowned', reason: why.slice(0, MAX_REASON), draining: [] };
 };
@@ -84,12 +87,12 @@ export const wantedStatus = (
 export const createObjectWriter = (parts: ObjectWriterParts): ObjectWriter => {
   const { client, writer, announce, core, node, tell, log } = parts;
   const known = new Map<Ip, ServiceIpFact>();
+  /** IPs whose object named another node, or nobody, when the core was told of it last. */
+  const toldOfOthers = new Set<Ip>();
   /** IPs whose object does not say what is true, as far as this node knows. */
   const owed = new Set<Ip>();
-  /** IPs whose object the core was told to name another node. */
-  const named = new Set<Ip>();
-  /** Won for this node, which is about to take them: not to be given back meanwhile. */
-  const reserved = new Set<Ip>();
+  /** IPs that this node reserved a moment ago, each with the end of that moment. */
+  const reserved = new Map<Ip, NodeJS.Timeout>();
   const gathered = { old: new Map<Ip, ObjectClaim>(), news: new Map<Ip, ObjectClaim>() };
   let timer: NodeJS.Timeout | null = null;
   let again: NodeJS.Timeout | null = null;
@@ -110,17 +113,17 @@ export const createObjectWriter = (parts: ObjectWriterParts): ObjectWriter => {
 
   const tellCore = (ip: Ip, held: ServiceIpFact['held'], isNews: boolean): void => {
     const { holder = null, epoch = 0, weak = false } = held ?? {};
-    if (holder !== null && holder !== node) named.add(ip);
-    // What this node wrote itself is news only where the core would go on believing in another one.
-    else if (!named.delete(ip)) return;
+    if (held !== null && holder !== node) toldOfOthers.add(ip);
+    // What this node wrote itself, or nobody, is news only where the core would go on believing in another one.
+    else if (!toldOfOthers.delete(ip)) return;
     gathered[isNews ? 'news' : 'old'].set(ip, { ip, holder, epoch, weak });
     timer ??= setTimeout(flush, GATHER_MS);
   };
 
   const make = (ip: Ip): Write | null => {
     const object = known.get(ip);
-    if (!announce || reserved.has(ip)) return null;
-    const status = wantedStatus(node, core.service(ip), object?.held ?? null);
+    if (!announce) return null;
+    const status = wantedStatus(node, core.service(ip), object?.held ?? null, reserved.has(ip));
     // Without an object there is nothing to write into; the allocator makes it, and that is news.
     return object === undefined || status === null ? null : patchOf(ip, object.resourceVersion, status);
   };
@@ -155,24 +158,23 @@ export const createObjectWriter = (parts: ObjectWriterParts): ObjectWriter => {
   };
   const stopListening = client.reachability.onBack(publishOwed);
 
-  /** What the core did not take after all is given back. */
-  const endReservation = (ip: Ip): void => {
-    reserved.delete(ip);
-    if (!isClosed) publish(ip);
-  };
-
   const reserve = async ({ ip, epoch, weak }: Extract<Effect, { type: 'reserve' }>): Promise<void> => {
     const answer = (won: boolean): void => tell({ type: 'reserve.answered', ip, epoch, won });
     const object = known.get(ip);
     if (object === undefined || !announce) return answer(false);
+    clearTimeout(reserved.get(ip));
+    reserved.set(
+      ip,
+      setTimeout(() => {
+        reserved.delete(ip);
+        if (!isClosed) publish(ip);
+      }, RESERVED_MS),
+    );
     const status = { holder: node, state: 'candidate', epoch, weak, reason: 'reserved before it is taken' };
-    // The watch may show it before the answer is here, and the core takes the answer a turn later.
-    reserved.add(ip);
     const outcome = await writer.write(`reserve ${ip}`, () => patchOf(ip, object.resourceVersion, status));
     // Lost is half of all races, and nothing to complain of.
     if (!outcome.ok && outcome.failure.kind !== 'conflict') complain(outcome.failure);
     answer(outcome.ok && outcome.value !== null);
-    setTimeout(endReservation, TAKEN_WITHIN_MS, ip).unref();
   };
 
   return {
@@ -192,6 +194,7 @@ export const createObjectWriter = (parts: ObjectWriterParts): ObjectWriter => {
     close: () => {
       isClosed = true;
       stopListening();
+      for (const moment of reserved.values()) clearTimeout(moment);
       if (timer !== null) clearTimeout(timer);
       if (again !== null) clearTimeout(again);
     },
