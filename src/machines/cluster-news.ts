@@ -37,6 +37,8 @@ export const changeServices = (
     const service =
       services.all.get(wanted.ip) ?? services.create(wanted, policyOf(config, wanted), state.clock);
     service.config = wanted;
+    // Who waited while nobody might take it has not waited for those before it.
+    service.ranking = null;
     applyPolicy(state, service);
     // What it was to give since it could not serve it, and nobody took, it may serve again.
     const mayServe = wanted.nodes === null || wanted.nodes.includes(config.node);

@@ -32,13 +32,14 @@ export interface HelloDesk {
   proven: number;
 }
 
-export const createHelloDesk = (name: string): HelloDesk => ({
+/** `sequence`: the last that this node said on the interface; listeners refuse what does not grow. */
+export const createHelloDesk = (name: string, sequence = 0): HelloDesk => ({
   name,
   ears: createHelloEars(name),
   voice: createHelloVoice(),
   freshness: createFreshness(),
   witnessed: [],
-  sequence: 0,
+  sequence,
   toldVersion: -1,
   proven: 0,
 });

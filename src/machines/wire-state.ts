@@ -29,6 +29,8 @@ export interface WireState {
   readonly ownMacs: Set<Mac>;
   /** One for each interface that service IPs live on. */
   readonly desks: Map<string, HelloDesk>;
+  /** What was said last where service IPs lived before: the same instance goes on from there. */
+  readonly lastSequences: Map<string, number>;
   readonly announcer: Announcer;
   readonly probes: AddressProbes;
   readonly clients: Clients;
@@ -63,6 +65,7 @@ export const createWireState = (config: WireConfig, instance: Instance): WireSta
     interfaces: new Map(),
     ownMacs: new Set(),
     desks: new Map(),
+    lastSequences: new Map(),
     announcer: createAnnouncer(() => state.config.refreshMs),
     probes: createAddressProbes(),
     clients: createClients(),

@@ -127,8 +127,13 @@ const nameSuccessor = (state: WireState, command: Extract<WireCommand, { type: '
 };
 
 const listenOn = (state: WireState, names: readonly string[]): void => {
-  for (const name of state.desks.keys()) if (!names.includes(name)) state.desks.delete(name);
-  for (const name of names) if (!state.desks.has(name)) state.desks.set(name, createHelloDesk(name));
+  for (const [name, desk] of state.desks) {
+    if (names.includes(name)) continue;
+    state.lastSequences.set(name, desk.sequence);
+    state.desks.delete(name);
+  }
+  for (const name of names)
+    if (!state.desks.has(name)) state.desks.set(name, createHelloDesk(name, state.lastSequences.get(name)));
 };
 
 const obey = (state: WireState, at: number, command: WireCommand): readonly WireOutput[] => {

@@ -226,6 +226,7 @@ test('preferred nodes take before those of better rank', () => {
     node.at(20, whole('n2'));
     node.at(LISTENED);
     node.at(1_000, changed({ ...any(V4), preferred: [preferred] }));
+    node.at(1_000 + LISTENED);
     assert.equal(node.state(V4), preferred === 'n1' ? 'leader' : 'unowned');
   }
 });
@@ -236,5 +237,44 @@ test('a pool may have a drain of its own', () => {
   node.at(1_100, claimed('n2', claim('n2', V4, 2)));
   assert.equal(node.state(V4), 'draining');
   node.at(1_601);
+  assert.equal(node.state(V4), 'unowned');
+});
+
+test('a Lease that was read before its node was heard does not make it live on when it falls silent', () => {
+  const node = createClustered();
+  node.at(5, renewed('n2'));
+  node.at(10, heard('n2'));
+  node.at(20, whole('n2'));
+  node.at(30, claimed('n2', claim('n2', V4, 4)));
+  node.at(2_000, late('n2', 1_900));
+  assert.deepEqual(reserves(node.at(2_100, CLOCK)), []);
+  assert.equal(node.state(V4), 'leader');
+});
+
+test('a node takes at the epoch that it reserved, though it reads of its own reservation first', () => {
+  const node = createClustered();
+  node.at(100, renewed('n2'));
+  assert.deepEqual(reserves(node.at(LISTENED)), [1]);
+  node.at(LISTENED + 20, seen(object('n1', 1)));
+  node.at(LISTENED + 30, answered(1, true));
+  assert.equal(node.state(V4), 'leader');
+});
+
+test('a node whose Services come long after its start listens first', () => {
+  const node = createClustered([]);
+  node.at(5_000, changed(any(V4)));
+  assert.equal(node.state(V4), 'unowned');
+  node.at(5_000 + LISTENED);
+  assert.equal(node.state(V4), 'leader');
+});
+
+test('who waited while nobody might hold an IP waits for those before it all the same', () => {
+  const node = createClustered([{ ...any(V4), nodes: [] }]);
+  node.at(10, heard('n2'));
+  node.at(20, whole('n2'));
+  node.at(LISTENED);
+  node.at(1_000, changed({ ...any(V4), preferred: ['n2'] }));
+  node.at(1_010, changed({ ...any(V4), nodes: [] }));
+  node.at(5_000, changed({ ...any(V4), preferred: ['n2'] }));
   assert.equal(node.state(V4), 'unowned');
 });
