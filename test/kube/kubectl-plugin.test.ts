@@ -160,7 +160,7 @@ test('explain says who holds an IP and why, for which Services, and the Events t
     /^10\.99\.0\.100: n1 holds it \(leader, epoch \d+.*\) since .*, on eth0 \(02:.*\): .+$/m,
   );
   assert.match(stdout, /^It is reserved for shop\/web\.$/m);
-  assert.match(stdout, /^ {2}\S+ {2}shop\/web {2}Assigned: 10\.99\.0\.100 from AddressPool\/blue$/m);
+  assert.match(stdout, /^ {2}\S+ {2}shop\/web {2}AddressAssigned: 10\.99\.0\.100 of AddressPool\/blue$/m);
   assert.match(stdout, /^ {2}\S+ {2}shop\/web {2}Moved: n1 took 10\.99\.0\.100 /m);
   assert.ok(!stdout.includes('shop/other'));
   const nobody = await kubectl(cluster, 'explain', '10.99.0.10');
