@@ -13,7 +13,8 @@ ROOT=$(cd "$(dirname "$(readlink -f "$0")")/.." && pwd -P)
 
 VERSION=$("$NODE" -p "require('$ROOT/package.json').version")
 OUTPUT=$ROOT/build/image
-TAG=holdfast:$VERSION
+# In full, as a node's container runtime looks for `holdfast:VERSION`.
+TAG=docker.io/library/holdfast:$VERSION
 while [ $# -gt 0 ]; do
   case $1 in
     --output) OUTPUT=$2 && shift 2 ;;
@@ -73,7 +74,6 @@ find "$FS/usr/bin/node" "$APP/node_modules" \( -name node -o -name '*.node' \) -
     cp "/$copyright" "$FS/$copyright"
     dpkg-query -W -f 'debian ${Package} ${Version}\n' "$package" >>"$OUTPUT/packages.txt"
   done
-# getaddrinfo of glibc looks for them by name, not by linking; Kubernetes is asked by address, other users may not.
 sort -u -o "$OUTPUT/packages.txt" "$OUTPUT/packages.txt"
 mkdir -p "$FS/usr/share/holdfast"
 cp "$OUTPUT/packages.txt" "$FS/usr/share/holdfast/"
