@@ -1,7 +1,8 @@
 #!/bin/sh
 # Runs the root file system that scripts/build-image.sh made as the DaemonSet would: read-only, no new privileges, three
-# capabilities (none for the commands), in namespaces of its own with one interface. What a container runtime adds, its
-# seccomp filter, is not here. Needs root, iproute2, util-linux; prints what it tried, exit 1 at the first that failed.
+# capabilities (none for the commands), in namespaces of its own with one interface; then, where buildah is there, its
+# doctor under the seccomp filter of the containers tools, which is near a kubelet's RuntimeDefault. Needs root, iproute2,
+# util-linux; prints what it tried, exit 1 at the first that failed.
 #
 #   scripts/try-image.sh [DIRECTORY]      what build-image.sh wrote; default: build/image
 set -eu
@@ -119,6 +120,26 @@ make_service() {
     })();' || fail 'the stand-in takes no objects'
 }
 
+# buildah's chroot isolation applies a seccomp filter, and capabilities one by one, but no read-only root.
+doctor_under_seccomp() {
+  store=$(mktemp -d)
+  b="buildah --root $store/root --runroot $store/run --storage-driver vfs"
+  $b pull --quiet "oci-archive:$FS/../image.tar" >"$store/id"
+  container=$($b from "$(cat "$store/id")")
+  drops=''
+  for name in CHOWN DAC_OVERRIDE FOWNER FSETID KILL NET_BIND_SERVICE SETFCAP SETGID SETPCAP SETUID SYS_CHROOT AUDIT_WRITE MKNOD; do
+    drops="$drops --cap-drop CAP_$name"
+  done
+  code=0
+  # shellcheck disable=SC2086
+  $b run --isolation chroot --user 0 $drops --cap-add CAP_NET_RAW --cap-add CAP_SYS_NICE --cap-add CAP_IPC_LOCK \
+    -v "$AT/etc/holdfast:/etc/holdfast:ro" "$container" -- \
+    /usr/local/bin/holdfast doctor --config /etc/holdfast/config.yaml --json >"$store/doctor" || code=$?
+  [ "$code" -le 1 ] && ! grep -E '"(fail|warn)"' "$store/doctor" || { cat "$store/doctor" && code=2; }
+  rm -rf "$store"
+  [ "$code" -le 1 ]
+}
+
 # shellcheck disable=SC2086
 {
   inside $NOBODY /usr/local/bin/holdfast --help >"$AT/dev/help" || fail '--help'
@@ -145,4 +166,10 @@ make_service() {
   lead cluster.yaml 192.0.2.101
   inside $NOBODY /usr/local/bin/kubectl-holdfast explain 192.0.2.101 --kubeconfig /etc/holdfast/kubeconfig || fail 'kubectl-holdfast'
   inside $DAEMON /usr/local/bin/holdfast replay /var/lib/holdfast/journal || fail 'replay'
+  if command -v buildah >/dev/null 2>&1 && [ -e "$FS/../image.tar" ]; then
+    doctor_under_seccomp || fail 'doctor under seccomp'
+    say 'doctor under a seccomp filter: packet sockets, real-time scheduling and locked memory are permitted'
+  else
+    say 'skipped, since buildah or image.tar is not there: doctor under a seccomp filter'
+  fi
 }
