@@ -60,7 +60,8 @@ const readObjects = (file: string): readonly DeployObject[] =>
 const setImages = (value: unknown, images: NonNullable<Kustomization['images']>): void => {
   if (value === null || typeof value !== 'object') return;
   const tree = value as Record<string, unknown>;
-  const [name, tag] = typeof tree.image === 'string' ? tree.image.split(':') : [];
+  // A registry may have a port; a tag has no slash.
+  const [, name, tag] = /^(.*?)(?::([^:/]+))?$/.exec(String(tree.image ?? '')) ?? [];
   const found = images.find((image) => image.name === name);
   if (found !== undefined) {
     const newTag = found.newTag ?? tag;

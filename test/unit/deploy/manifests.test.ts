@@ -1,7 +1,9 @@
 // What deploy/ renders to: Kubernetes' own schemas accept it, its parts name each other rightly, the daemon accepts
 // its configuration, and the DaemonSet has the rights that were decided on and no others.
 import assert from 'node:assert/strict';
-import { join } from 'node:path';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, relative } from 'node:path';
 import { test } from 'node:test';
 import { type DeployObject, renderDeploy } from '../../../scripts/render-deploy.ts';
 import { parseConfig } from '../../../src/io/config/load-config.ts';
@@ -200,6 +202,24 @@ test('every metric of an alert is one that the daemon has', async () => {
     for (const name of used) assert.ok(known.has(name), `${alert}: ${name} is not a metric of the daemon`);
     assert.equal(typeof annotations.summary, 'string');
   }
+});
+
+test("an overlay of one's own names the image of every container, and changes the ConfigMap", (t) => {
+  const overlay = mkdtempSync(join(tmpdir(), 'holdfast-overlay-'));
+  t.after(() => rmSync(overlay, { recursive: true }));
+  const resources = [relative(overlay, join(DEPLOY, 'base'))];
+  const images = [{ name: 'holdfast', newName: 'registry.example:5000/holdfast', newTag: '0.1.1' }];
+  const patch = JSON.stringify([
+    { op: 'replace', path: '/data/config.yaml', value: 'cluster: kubernetes\n' },
+  ]);
+  const patches = [{ target: { kind: 'ConfigMap', name: 'holdfast' }, patch }];
+  writeFileSync(join(overlay, 'kustomization.yaml'), JSON.stringify({ resources, images, patches }));
+  const objects = renderDeploy(overlay);
+  const used = JSON.stringify(objects).match(/"image":"[^"]*"/g);
+  assert.deepEqual([...new Set(used)], ['"image":"registry.example:5000/holdfast:0.1.1"']);
+  assert.equal(used?.length, 2);
+  assert.equal(configOf(objects).heartbeat.keyFile, null);
+  for (const object of objects) assert.deepEqual(schemaFaults(object), []);
 });
 
 test('what the renderer does not know it refuses, so that kubectl renders nothing else', () => {
