@@ -47,7 +47,9 @@ npm=$(command -v npm)
 
 # 2. What no program runs: declarations, maps, sources of what is compiled, builds for other systems. Licences stay.
 cd "$APP/node_modules"
-find . -type f \( -name '*.map' -o -name '*.d.ts' -o -name '*.d.cts' -o -name '*.d.mts' -o -name '*.md' \) -delete
+[ -d @kubernetes/client-node ] && [ -d xstate ] || { echo 'build-image: npm ls named no packages: run scripts/setup.sh --fresh' >&2 && exit 1; }
+find . -type f \( -name '*.map' -o -name '*.d.ts' -o -name '*.d.cts' -o -name '*.d.mts' -o -name '*.md' \) \
+  ! -iname '*licen[cs]e*' ! -iname '*copying*' ! -iname '*notice*' -delete
 rm -rf rxjs/src rxjs/dist/bundles rxjs/dist/types rxjs/dist/esm5 zod/src xstate/dist/*.umd.* nan koffi/vendor koffi/doc \
   @koromix/koffi-*/musl_* .bin
 find raw-socket -mindepth 1 -maxdepth 1 ! -name package.json ! -name index.js ! -name build ! -iname 'licen*' -exec rm -rf {} +
