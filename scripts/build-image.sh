@@ -49,10 +49,10 @@ npm=$(command -v npm)
 cd "$APP/node_modules"
 [ -d @kubernetes/client-node ] && [ -d xstate ] || { echo 'build-image: npm ls named no packages: run scripts/setup.sh --fresh' >&2 && exit 1; }
 find . -type f \( -name '*.map' -o -name '*.d.ts' -o -name '*.d.cts' -o -name '*.d.mts' -o -name '*.md' \) \
-  ! -iname '*licen[cs]e*' ! -iname '*copying*' ! -iname '*notice*' -delete
+  ! -path './raw-socket/README*' ! -iname '*licen[cs]e*' ! -iname '*copying*' ! -iname '*notice*' -delete
 rm -rf rxjs/src rxjs/dist/bundles rxjs/dist/types rxjs/dist/esm5 zod/src xstate/dist/*.umd.* nan koffi/vendor koffi/doc \
   @koromix/koffi-*/musl_* .bin
-find raw-socket -mindepth 1 -maxdepth 1 ! -name package.json ! -name index.js ! -name build ! -iname 'licen*' -exec rm -rf {} +
+find raw-socket -mindepth 1 -maxdepth 1 ! -name package.json ! -name index.js ! -name build ! -name 'README*' -exec rm -rf {} +
 find raw-socket/build -type f ! -path '*/build/Release/raw.node' -delete
 find koffi -type f \( -name '*.cc' -o -name '*.hh' -o -name '*.h' -o -name '*.S' -o -name '*.asm' -o -name CMakeLists.txt \) -delete
 find . -depth -type d -name prebuilds -exec rm -rf {} +
