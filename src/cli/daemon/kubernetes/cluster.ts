@@ -31,8 +31,8 @@ import { createProjection } from './projection.ts';
 const ALLOCATOR_LEASE = 'allocator.holdfast.dev';
 /** The allocator serves a whole cluster, and is one: twice what each daemon may write. */
 const ALLOCATOR_LIMITS = { perSecond: 200, burst: 400, inFlight: 16 };
-/** Events are for people: they must not keep objects waiting, and what waits for minutes is no news (queue: 250 s). */
-const EVENT_LIMITS = { perSecond: 20, burst: 50, inFlight: 2, queue: 5_000 };
+/** Events are for people and must not keep objects waiting: the kubelet's rate, and one for each of 10,000 IPs. */
+const EVENT_LIMITS = { perSecond: 50, burst: 100, inFlight: 2, queue: 10_000 };
 /** A cluster that cannot be read by then is gone on with from what the journal remembers. */
 const REMEMBER_AFTER_MS = 2_000;
 const DEFAULT_NAMESPACE = 'holdfast-system';
