@@ -9,6 +9,8 @@ import { drained } from './checkers/drained.ts';
 import { healed } from './checkers/healed.ts';
 import { neverDark } from './checkers/never-dark.ts';
 import { noStorm } from './checkers/no-storm.ts';
+import { objectsAgree } from './checkers/objects-agree.ts';
+import { objectsDecide } from './checkers/objects-decide.ts';
 import { plannedMove } from './checkers/planned-move.ts';
 import { replayIdentical } from './checkers/replay-identical.ts';
 import { singleAnswerer } from './checkers/single-answerer.ts';
@@ -36,6 +38,8 @@ export const CHECKERS: Readonly<Record<string, CreateChecker>> = {
   watchdog,
   'weak-claims': weakClaims,
   'timers-wanted': timersWanted,
+  'objects-decide': objectsDecide,
+  'objects-agree': objectsAgree,
 };
 
 export interface SimulationOptions {

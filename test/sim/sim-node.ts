@@ -171,7 +171,7 @@ export const createSimNode = (setup: NodeSetup): SimNode => {
           if (effect.patient) thread?.command({ type: 'connections', remotes: [[effect.ip, []]] }, birth);
           break;
         case 'record':
-          agent?.recorded(effect.ip);
+          agent?.changed(effect.ip);
           break;
         case 'reserve':
           agent?.reserve(effect);
@@ -191,6 +191,10 @@ export const createSimNode = (setup: NodeSetup): SimNode => {
             endProcess();
             kernel.clear();
           });
+          break;
+        case 'answer.start':
+          agent?.changed(effect.ip);
+          thread?.command(effect, birth);
           break;
         default:
           // All others are the wire step's; a new effect that is not fails to compile here.

@@ -24,7 +24,8 @@ export interface SimAgentParts {
 }
 
 export interface SimAgent {
-  recorded(ip: Ip): void;
+  /** Its part in the IP, or its claim, changed. */
+  changed(ip: Ip): void;
   reserve(effect: Extract<Effect, { type: 'reserve' }>): void;
   /** As far as this node knows. */
   excluded(): readonly string[];
@@ -180,7 +181,7 @@ export const createSimAgent = (parts: SimAgentParts): SimAgent => {
   });
 
   return {
-    recorded: (ip) => publish(ip),
+    changed: (ip) => publish(ip),
     reserve: ({ ip, epoch, weak }) => {
       const answer = (won: boolean): void => life.tell({ type: 'reserve.answered', ip, epoch, won });
       const object = known.get(ip);

@@ -32,7 +32,8 @@ export type Outcome = 'done' | 'conflict' | 'unreachable';
 export interface SimApi {
   object(ip: Ip): ServiceIpFact;
   isExcluded(node: string): boolean;
-  isUp(node: string): boolean;
+  /** When the node last wrote an object or its Lease; -Infinity: never. */
+  signOf(node: string): number;
   /** Neither broken nor held back. */
   isPrompt(node: string): boolean;
   /** Lists and watches until the returned function is called, over every break. */
@@ -81,6 +82,7 @@ export const createSimApi = ({ queue, random, ips, onWritten }: SimApiParts): Si
   const services = new Map<Ip, ServiceIpConfig>();
   const excluded = new Set<string>();
   const lines = new Map<string, Line>();
+  const signs = new Map<string, number>();
   const watches: Watch[] = [];
   let version = 0;
 
@@ -142,6 +144,7 @@ export const createSimApi = ({ queue, random, ips, onWritten }: SimApiParts): Si
     queue.after(wayMs(), () => {
       if (!line(node).isUp) return done('unreachable');
       const outcome = run();
+      signs.set(node, queue.now());
       queue.after(wayMs(), () => done(line(node).isUp ? outcome : 'unreachable'));
     });
   };
@@ -156,7 +159,7 @@ export const createSimApi = ({ queue, random, ips, onWritten }: SimApiParts): Si
   return {
     object,
     isExcluded: (node) => excluded.has(node),
-    isUp: (node) => line(node).isUp,
+    signOf: (node) => signs.get(node) ?? Number.NEGATIVE_INFINITY,
     isPrompt: (node) => line(node).isUp && !line(node).isHeldBack,
     watch: (node, watcher) => {
       const watch: Watch = {

@@ -8,11 +8,14 @@
 //   were it its own, taking would steal (design.md, One-way);
 // - the time of probing, and of waiting for the turn to probe, where the IP was never heard of: an isolated node may
 //   have answered where nobody here could hear that it did;
+// - in Kubernetes, the time for which Leases speak for peers that are not heard (spoken-for.ts), where they speak to
+//   every fit node; where they speak to some, the ranks of these;
 // - while links lose frames by chance: another hold time, since a lost hello delays whole tables and deaths.
 import type { Ip } from '../../../src/machines/frames.ts';
 import { onGrain } from '../event-queue.ts';
 import type { SimNode } from '../sim-node.ts';
 import type { CreateChecker } from './checker.ts';
+import { createSpokenFor } from './spoken-for.ts';
 
 const GRACE_MS = 100;
 /** Whole tables are waited for at most 3 s, a quick probe takes 1 s (design.md, Take). */
@@ -24,6 +27,8 @@ export const neverDark: CreateChecker = ({ world, answerers, intervalMs, holdMs,
   /** `ip half` → dark since. */
   const dark = new Map<string, number>();
   const { health } = world;
+  const spokenFor = createSpokenFor(world);
+  world.observe(spokenFor);
 
   const isServed = (ip: Ip, half: number): boolean =>
     answerers.awake(ip).some((name) => {
@@ -76,9 +81,18 @@ export const neverDark: CreateChecker = ({ world, answerers, intervalMs, holdMs,
     // Who is still listening then changes the order when it is ready, and every rank waits anew (seed 91134).
     const listening = Math.max(...starts) >= since - holdMs - intervalMs ? holdMs + intervalMs : 0;
     const late = fitSince >= since ? holdMs + intervalMs + TABLES_MS + PROBE_MS : listening;
-    const ranks = Math.min(MAX_RANKS, unfitCount(half)) * 2 * intervalMs;
+    const leases = fitIn(half).map(spokenFor.until);
+    const waiting = leases.filter((until) => until > since).length;
+    const ranks = Math.min(MAX_RANKS, unfitCount(half) + waiting) * 2 * intervalMs;
     const loss = world.lossyUntil() >= since - holdMs ? holdMs : 0;
-    return Math.max(since, fitSince, health.changedAt()) + holdMs + GRACE_MS + late + ranks + loss;
+    return (
+      Math.max(since, fitSince, health.changedAt(), Math.min(...leases)) +
+      holdMs +
+      GRACE_MS +
+      late +
+      ranks +
+      loss
+    );
   };
 
   const stateOn = (name: string, ip: Ip): string | undefined =>

@@ -197,9 +197,11 @@ export const startCluster = (parts: ClusterParts): ClusterWiring => {
   if (announce) {
     const moveEvents = createMoveEvents({ writer: eventWriter, core, node, servicesOf, wallNow });
     effectsOf(effects$, 'record').subscribe((effects) => {
-      objects.recorded(effects);
+      objects.changed(effects);
       moveEvents(effects);
     });
+    // A claim that turns strong is no transition.
+    effectsOf(effects$, 'answer.start').subscribe(objects.changed);
   }
   effectsOf(effects$, 'reserve').subscribe((effects) => effects.forEach(objects.reserve));
 

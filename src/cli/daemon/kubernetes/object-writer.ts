@@ -37,8 +37,8 @@ export interface ObjectWriterParts {
 export interface ObjectWriter {
   /** A ServiceIP object as the API server has it; null: there is none. */
   serviceIp(key: string, fact: ServiceIpFact | null, isNews: boolean): void;
-  /** This node's part in an IP changed. */
-  recorded(effects: readonly Extract<Effect, { type: 'record' }>[]): void;
+  /** This node's part in these IPs, or its claim, changed. */
+  changed(effects: readonly Extract<Effect, { type: 'record' | 'answer.start' }>[]): void;
   reserve(effect: Extract<Effect, { type: 'reserve' }>): void;
   facts(): readonly ServiceIpFact[];
   close(): void;
@@ -186,7 +186,7 @@ export const createObjectWriter = (parts: ObjectWriterParts): ObjectWriter => {
       tellCore(ip, fact?.held ?? null, isNews);
       publish(ip);
     },
-    recorded: (effects) => {
+    changed: (effects) => {
       for (const { ip } of effects) publish(ip);
     },
     reserve: (effect) => void reserve(effect),
