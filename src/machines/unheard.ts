@@ -5,6 +5,7 @@ import { type Claim, isBetter, type NodeName } from './claims.ts';
 import { type CoreState, myName } from './core-state.ts';
 import type { Ip } from './frames.ts';
 import type { PeerClaim } from './inputs.ts';
+import { stateOf } from './service-ip.ts';
 
 /** What a ServiceIP object says; `holder` null: nobody holds it, or there is no object. */
 export interface ObjectClaim {
@@ -14,10 +15,16 @@ export interface ObjectClaim {
   readonly weak: boolean;
 }
 
+/** What this node takes for an object's word. */
+interface KnownObject extends ObjectClaim {
+  /** This node has written itself over that since: the claim is settled while it leads, and stands again if it gave way. */
+  readonly isWrittenOver?: boolean;
+}
+
 export interface ClusterCheckpoint {
   readonly excluded: readonly (readonly [NodeName, string])[];
   readonly leases: readonly (readonly [NodeName, number])[];
-  readonly objects: readonly ObjectClaim[];
+  readonly objects: readonly KnownObject[];
 }
 
 /** The cluster's word, where there is a cluster. */
@@ -26,7 +33,7 @@ export interface Cluster {
   excluded: ReadonlyMap<NodeName, string>;
   /** Until when each peer that is not heard lives at least, logical milliseconds. */
   readonly leases: Map<NodeName, number>;
-  readonly objects: Map<Ip, ObjectClaim>;
+  readonly objects: Map<Ip, KnownObject>;
 }
 
 /** A Lease is valid for so long after it was renewed (design.md). */
@@ -76,11 +83,17 @@ const isAnyUnheard = (state: CoreState): boolean => {
   return false;
 };
 
+const isLeader = (state: CoreState, ip: Ip): boolean => {
+  const service = state.services.all.get(ip);
+  return service !== undefined && stateOf(service.snapshot) === 'leader';
+};
+
 /** What an unheard peer holds, as its object says; null: nobody unheard holds it. */
 export const unheardClaim = (state: CoreState, ip: Ip): PeerClaim | null => {
   const object = state.cluster.objects.get(ip);
   if (object === undefined || object.holder === null || object.holder === myName(state)) return null;
   if (!isUnheard(state, object.holder)) return null;
+  if (object.isWrittenOver === true && isLeader(state, ip)) return null;
   return { ip, node: object.holder, epoch: object.epoch, weak: object.weak, successor: null };
 };
 
@@ -128,11 +141,13 @@ export const seeObjects = (
   const alive = new Set<NodeName>();
   for (const object of objects) {
     const { ip, holder, epoch } = object;
-    state.cluster.objects.set(ip, object);
+    const before = state.cluster.objects.get(ip);
+    const isOurs = holder === myName(state);
+    const isWrittenOver = isOurs && before !== undefined && before.holder !== null;
+    state.cluster.objects.set(ip, isWrittenOver ? { ...before, isWrittenOver } : object);
     const service = state.services.all.get(ip);
     // Its own reservation must not outdate the epoch that it reserved.
-    if (service !== undefined && holder !== myName(state))
-      service.highestEpoch = Math.max(service.highestEpoch, epoch);
+    if (service !== undefined && !isOurs) service.highestEpoch = Math.max(service.highestEpoch, epoch);
     // Who writes an object lives as much as who renews a Lease.
     if (isNews && holder !== null) alive.add(holder);
   }

@@ -1,7 +1,7 @@
 // Kubernetes' part of one life of a simulated daemon: what cluster.ts, projection.ts and object-writer.ts do between
 // the API and the core, in simulated time. What an object is to say is decided by object-writer.ts itself; the rest
 // is mirrored here, since promises do not run in simulated time. Without its rate limit and its size limits.
-import { RESERVED_MS, wantedStatus } from '../../../src/cli/daemon/kubernetes/object-writer.ts';
+import { JUDGED_MS, RESERVED_MS, wantedStatus } from '../../../src/cli/daemon/kubernetes/object-writer.ts';
 import type { HeldFact, ServiceIpFact } from '../../../src/machines/cluster/cluster-facts.ts';
 import type { ServiceIpConfig } from '../../../src/machines/config.ts';
 import type { Effect } from '../../../src/machines/effects.ts';
@@ -75,6 +75,8 @@ export const createSimAgent = (parts: SimAgentParts): SimAgent => {
     ] as const) {
       if (claims.size === 0) continue;
       life.tell({ type: 'objects.seen', objects: [...claims.values()], isNews });
+      const told = [...claims.keys()];
+      later(JUDGED_MS, () => told.forEach(publish));
       claims.clear();
     }
   };
@@ -89,8 +91,7 @@ export const createSimAgent = (parts: SimAgentParts): SimAgent => {
       gathered[isNews ? 'news' : 'old'].set(ip, { ip, ...held });
       if (!areObjectsDue) later(GATHER_OBJECTS_MS, flushObjects);
       areObjectsDue = true;
-    }
-    publish(ip);
+    } else publish(ip);
   };
 
   const hearLease = ({ node: other, holder, version }: LeaseFact): void => {

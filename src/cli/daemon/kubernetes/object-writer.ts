@@ -18,6 +18,11 @@ import type { ServiceView } from '../../../machines/view.ts';
 const GATHER_MS = 5;
 /** A write that failed otherwise than by conflict or absence is tried again after this. */
 const AGAIN_MS = 1_000;
+/**
+ * What another node wrote is judged by the core before it is written over: that takes a turn, and the journal up to
+ * 20 ms. Without this both write over each other until one of them happens to be told first.
+ */
+export const JUDGED_MS = 50;
 /** A reservation that has not become a taking by then is given back: others wait for it. */
 export const RESERVED_MS = 2_000;
 /** The schema's limit (deploy/crds/serviceips.yaml). */
@@ -91,13 +96,22 @@ export const createObjectWriter = (parts: ObjectWriterParts): ObjectWriter => {
   const toldOfOthers = new Set<Ip>();
   /** IPs whose object does not say what is true, as far as this node knows. */
   const owed = new Set<Ip>();
-  /** IPs that this node reserved a moment ago, each with the end of that moment. */
+  /** IPs that this node reserved a moment ago, each with the end of its newest such moment. */
   const reserved = new Map<Ip, NodeJS.Timeout>();
   const gathered = { old: new Map<Ip, ObjectClaim>(), news: new Map<Ip, ObjectClaim>() };
+  const timers = new Set<NodeJS.Timeout>();
   let timer: NodeJS.Timeout | null = null;
   let again: NodeJS.Timeout | null = null;
   let lastComplaint = '';
-  let isClosed = false;
+
+  const later = (ms: number, run: () => void): NodeJS.Timeout => {
+    const moment = setTimeout(() => {
+      timers.delete(moment);
+      run();
+    }, ms);
+    timers.add(moment);
+    return moment;
+  };
 
   const flush = (): void => {
     timer = null;
@@ -107,17 +121,21 @@ export const createObjectWriter = (parts: ObjectWriterParts): ObjectWriter => {
     ] as const) {
       if (claims.size === 0) continue;
       tell({ type: 'objects.seen', objects: [...claims.values()], isNews });
+      const told = [...claims.keys()];
+      later(JUDGED_MS, () => told.forEach(publish));
       claims.clear();
     }
   };
 
-  const tellCore = (ip: Ip, held: ServiceIpFact['held'], isNews: boolean): void => {
+  /** Returns whether the core was told, and so has to judge. */
+  const tellCore = (ip: Ip, held: ServiceIpFact['held'], isNews: boolean): boolean => {
     const { holder = null, epoch = 0, weak = false } = held ?? {};
     if (held !== null && holder !== node) toldOfOthers.add(ip);
     // What this node wrote itself, or nobody, is news only where the core would go on believing in another one.
-    else if (!toldOfOthers.delete(ip)) return;
+    else if (!toldOfOthers.delete(ip)) return false;
     gathered[isNews ? 'news' : 'old'].set(ip, { ip, holder, epoch, weak });
     timer ??= setTimeout(flush, GATHER_MS);
+    return true;
   };
 
   const make = (ip: Ip): Write | null => {
@@ -162,14 +180,11 @@ export const createObjectWriter = (parts: ObjectWriterParts): ObjectWriter => {
     const answer = (won: boolean): void => tell({ type: 'reserve.answered', ip, epoch, won });
     const object = known.get(ip);
     if (object === undefined || !announce) return answer(false);
-    clearTimeout(reserved.get(ip));
-    reserved.set(
-      ip,
-      setTimeout(() => {
-        reserved.delete(ip);
-        if (!isClosed) publish(ip);
-      }, RESERVED_MS),
-    );
+    const moment = later(RESERVED_MS, () => {
+      if (reserved.get(ip) === moment) reserved.delete(ip);
+      publish(ip);
+    });
+    reserved.set(ip, moment);
     const status = { holder: node, state: 'candidate', epoch, weak, reason: 'reserved before it is taken' };
     const outcome = await writer.write(`reserve ${ip}`, () => patchOf(ip, object.resourceVersion, status));
     // Lost is half of all races, and nothing to complain of.
@@ -183,7 +198,8 @@ export const createObjectWriter = (parts: ObjectWriterParts): ObjectWriter => {
       if (ip === null) return;
       if (fact === null) known.delete(ip);
       else known.set(ip, fact);
-      tellCore(ip, fact?.held ?? null, isNews);
+      // Once it has judged that, it is written if it still differs (`flush`).
+      if (tellCore(ip, fact?.held ?? null, isNews)) return;
       publish(ip);
     },
     changed: (effects) => {
@@ -192,9 +208,8 @@ export const createObjectWriter = (parts: ObjectWriterParts): ObjectWriter => {
     reserve: (effect) => void reserve(effect),
     facts: () => [...known.values()],
     close: () => {
-      isClosed = true;
       stopListening();
-      for (const moment of reserved.values()) clearTimeout(moment);
+      timers.forEach(clearTimeout);
       if (timer !== null) clearTimeout(timer);
       if (again !== null) clearTimeout(again);
     },
