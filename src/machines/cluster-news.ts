@@ -3,7 +3,7 @@
 
 import { type CoreConfig, type ServiceIpConfig, startDelayMs } from './config.ts';
 import { listenWhereNeeded, reconsider, reconsiderAll, segmentOn } from './contest.ts';
-import { applyPolicy, type CoreState, isDrained, send } from './core-state.ts';
+import { applyPolicy, type CoreState, isDrained, myName, send } from './core-state.ts';
 import type { Ip } from './frames.ts';
 import { keepHere, retryHandovers } from './handover.ts';
 import type { Input } from './inputs.ts';
@@ -90,5 +90,7 @@ export const answerReserve = (state: CoreState, ip: Ip, epoch: number, won: bool
   const service = state.services.all.get(ip);
   if (service === undefined || !won) return;
   service.reservedEpoch = epoch;
+  // Whatever the object said before was judged when this was asked for, and is settled.
+  state.cluster.objects.set(ip, { ip, holder: myName(state), epoch, weak: false });
   reconsider(state, service);
 };

@@ -51,6 +51,8 @@ export const createSimAgent = (parts: SimAgentParts): SimAgent => {
   const services = new Map<Ip, string>();
   /** IPs that it reserved a moment ago, with a number for the newest reservation. */
   const reserved = new Map<Ip, number>();
+  /** Its object says what the core has not judged yet. */
+  const unjudged = new Set<Ip>();
   const owed = new Set<Ip>();
   const flying = new Set<Ip>();
   const waiting = new Set<Ip>();
@@ -76,7 +78,12 @@ export const createSimAgent = (parts: SimAgentParts): SimAgent => {
       if (claims.size === 0) continue;
       life.tell({ type: 'objects.seen', objects: [...claims.values()], isNews });
       const told = [...claims.keys()];
-      later(JUDGED_MS, () => told.forEach(publish));
+      later(JUDGED_MS, () => {
+        for (const ip of told) {
+          unjudged.delete(ip);
+          publish(ip);
+        }
+      });
       claims.clear();
     }
   };
@@ -89,6 +96,7 @@ export const createSimAgent = (parts: SimAgentParts): SimAgent => {
       if (held.holder === node) toldOf.delete(ip);
       else toldOf.add(ip);
       gathered[isNews ? 'news' : 'old'].set(ip, { ip, ...held });
+      unjudged.add(ip);
       if (!areObjectsDue) later(GATHER_OBJECTS_MS, flushObjects);
       areObjectsDue = true;
     } else publish(ip);
@@ -186,7 +194,7 @@ export const createSimAgent = (parts: SimAgentParts): SimAgent => {
     reserve: ({ ip, epoch, weak }) => {
       const answer = (won: boolean): void => life.tell({ type: 'reserve.answered', ip, epoch, won });
       const object = known.get(ip);
-      if (object === undefined) return answer(false);
+      if (object === undefined || unjudged.has(ip)) return answer(false);
       const mine = (reserved.get(ip) ?? 0) + 1;
       reserved.set(ip, mine);
       later(RESERVED_MS, () => {

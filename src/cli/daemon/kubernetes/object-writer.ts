@@ -82,9 +82,11 @@ export const wantedStatus = (
       draining: cause === 'planned' ? from : [],
     };
   }
-  if (held === null || held.holder !== node || (view !== null && view.holder !== null)) return null;
-  // What was reserved is not given back while it is being taken.
-  if (held.state === 'candidate' && (isReserved || view?.state === 'candidate')) return null;
+  if (held === null || held.holder !== node) return null;
+  // A reservation is given back if nothing comes of it, whoever else may seem to hold the IP: they wait for it.
+  const isReservation = held.state === 'candidate';
+  const isTaking = isReserved || view?.state === 'candidate';
+  if (isReservation ? isTaking : view !== null && view.holder !== null) return null;
   const why = view === null ? 'it is no service IP any more' : view.reason;
   return { holder: '', state: 'unowned', reason: why.slice(0, MAX_REASON), draining: [] };
 };
@@ -99,6 +101,8 @@ export const createObjectWriter = (parts: ObjectWriterParts): ObjectWriter => {
   /** IPs that this node reserved a moment ago, each with the end of its newest such moment. */
   const reserved = new Map<Ip, NodeJS.Timeout>();
   const gathered = { old: new Map<Ip, ObjectClaim>(), news: new Map<Ip, ObjectClaim>() };
+  /** IPs whose object says what the core has not judged yet. */
+  const unjudged = new Set<Ip>();
   const timers = new Set<NodeJS.Timeout>();
   let timer: NodeJS.Timeout | null = null;
   let again: NodeJS.Timeout | null = null;
@@ -122,7 +126,12 @@ export const createObjectWriter = (parts: ObjectWriterParts): ObjectWriter => {
       if (claims.size === 0) continue;
       tell({ type: 'objects.seen', objects: [...claims.values()], isNews });
       const told = [...claims.keys()];
-      later(JUDGED_MS, () => told.forEach(publish));
+      later(JUDGED_MS, () => {
+        for (const ip of told) {
+          unjudged.delete(ip);
+          publish(ip);
+        }
+      });
       claims.clear();
     }
   };
@@ -134,6 +143,7 @@ export const createObjectWriter = (parts: ObjectWriterParts): ObjectWriter => {
     // What this node wrote itself, or nobody, is news only where the core would go on believing in another one.
     else if (!toldOfOthers.delete(ip)) return false;
     gathered[isNews ? 'news' : 'old'].set(ip, { ip, holder, epoch, weak });
+    unjudged.add(ip);
     timer ??= setTimeout(flush, GATHER_MS);
     return true;
   };
@@ -179,7 +189,8 @@ export const createObjectWriter = (parts: ObjectWriterParts): ObjectWriter => {
   const reserve = async ({ ip, epoch, weak }: Extract<Effect, { type: 'reserve' }>): Promise<void> => {
     const answer = (won: boolean): void => tell({ type: 'reserve.answered', ip, epoch, won });
     const object = known.get(ip);
-    if (object === undefined || !announce) return answer(false);
+    // What the core has not seen yet it must not write over; it asks again.
+    if (object === undefined || unjudged.has(ip) || !announce) return answer(false);
     const moment = later(RESERVED_MS, () => {
       if (reserved.get(ip) === moment) reserved.delete(ip);
       publish(ip);
