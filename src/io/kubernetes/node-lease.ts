@@ -18,6 +18,7 @@ const PREFIX = 'holdfast-';
 
 /** What others read of a Lease; `holder` empty: the daemon has stopped on purpose. */
 export interface LeaseSeen {
+  /** Empty: the Lease of all daemons together. */
   readonly node: string;
   readonly holder: string;
   /** As written by the holder's clock: for people, never to be compared with this node's. */
@@ -27,20 +28,26 @@ export interface LeaseSeen {
 
 const leaseName = (node: string): string => `${PREFIX}${node}`;
 
-/** A daemon's Lease, or undefined for one of somebody else in the same namespace. */
-export const parseLease = (object: unknown): Parsed<LeaseSeen> => {
+/** A daemon's Lease, the Lease named `common` (`node` is empty then), or undefined for one of somebody else. */
+export const parseLease = (object: unknown, common?: string): Parsed<LeaseSeen> => {
   const { metadata, spec } = object as {
     metadata: { name: string; resourceVersion: string };
     spec?: { holderIdentity?: unknown; renewTime?: unknown };
   };
-  if (!metadata.name.startsWith(PREFIX)) return { ok: true, value: undefined };
+  const isCommon = metadata.name === common;
+  if (!isCommon && !metadata.name.startsWith(PREFIX)) return { ok: true, value: undefined };
   const { holderIdentity = '', renewTime = '' } = spec ?? {};
   if (typeof holderIdentity !== 'string' || typeof renewTime !== 'string')
     return { ok: false, reason: 'spec.holderIdentity and spec.renewTime must be text' };
   const { name, resourceVersion } = metadata;
   return {
     ok: true,
-    value: { node: name.slice(PREFIX.length), holder: holderIdentity, renewTime, resourceVersion },
+    value: {
+      node: isCommon ? '' : name.slice(PREFIX.length),
+      holder: holderIdentity,
+      renewTime,
+      resourceVersion,
+    },
   };
 };
 

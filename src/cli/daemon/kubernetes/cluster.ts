@@ -23,12 +23,11 @@ import type { Ip } from '../../../machines/frames.ts';
 import type { Input } from '../../../machines/inputs.ts';
 import { effectsOf } from '../../../streams/runtime.ts';
 import { createAllocation } from './allocation.ts';
-import { mirrorCluster } from './mirrors.ts';
+import { ALLOCATOR_LEASE, mirrorCluster } from './mirrors.ts';
 import { createMoveEvents } from './move-events.ts';
 import { createObjectWriter } from './object-writer.ts';
 import { createProjection } from './projection.ts';
 
-const ALLOCATOR_LEASE = 'allocator.holdfast.dev';
 /** The allocator serves a whole cluster, and is one: twice what each daemon may write. */
 const ALLOCATOR_LIMITS = { perSecond: 200, burst: 400, inFlight: 16 };
 /** Events are for people and must not keep objects waiting: the kubelet's rate, and one for each of 10,000 IPs. */
@@ -135,6 +134,7 @@ export const startCluster = (parts: ClusterParts): ClusterWiring => {
 
   /** The wire speaks for who is heard; of all others every change of their Lease is news. */
   const hearLease = (_key: string, lease: LeaseSeen | null): void => {
+    if (lease?.node === '') return leadership?.observe(lease);
     if (lease === null || lease.holder === '' || lease.node === node || core.hears(lease.node)) return;
     tell({ type: 'lease.renewed', node: lease.node });
   };

@@ -27,6 +27,8 @@ import type { Reflection, SourceHealth } from '../../../machines/reflection.ts';
 /** `isNews`: seen live, not by a list. Null: it is gone. */
 type Told<T> = (key: string, value: T | null, isNews: boolean) => void;
 
+/** Whoever holds it allocates. */
+export const ALLOCATOR_LEASE = 'allocator.holdfast.dev';
 /** Of each resource; a controller gone wrong may spoil thousands, and the log has all of them. */
 const MALFORMED_SAID = 5;
 
@@ -104,7 +106,8 @@ export const mirrorCluster = (
         log.warn({ code: 'kubernetes-object' }, `${reflection.reason}; it is passed over`);
       take(reflection);
       if (reflection.type === 'replaced') listed.add(plural);
-      listeners.changed();
+      // Renewals, 20 a second of 200 daemons, concern no address: nothing is to be planned anew for them.
+      if (resource !== R.LEASES || reflection.type !== 'changed') listeners.changed();
     };
     const place = namespace === undefined ? {} : { namespace };
     reflectors.set(
@@ -121,7 +124,7 @@ export const mirrorCluster = (
   mirror(R.IP_ADDRESS_POOLS, parseWith(readIpAddressPool, log), listeners.pool);
   mirror(R.L2_ADVERTISEMENTS, parseWith(readAdvertisement, log), listeners.advertisement);
   mirror(R.SERVICE_IPS, parseWith(readServiceIpObject, log), listeners.serviceIp);
-  mirror(R.LEASES, parseLease, listeners.lease, leaseNamespace);
+  mirror(R.LEASES, (raw) => parseLease(raw, ALLOCATOR_LEASE), listeners.lease, leaseNamespace);
 
   return {
     isWhole: () => [...reflectors.keys()].every((plural) => listed.has(plural)),
