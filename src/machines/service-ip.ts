@@ -263,6 +263,13 @@ export const stateOf = ({ value }: ServiceIpSnapshot): ServiceIpState => {
   throw new Error('a snapshot without a state');
 };
 
+/** The state inside the top state, null where there is none. */
+export const substateOf = ({ value }: ServiceIpSnapshot): string | null => {
+  if (typeof value === 'string') return null;
+  const [inner] = Object.values(value);
+  return inner ?? null;
+};
+
 /** Foreign use or a refused address keeps this node from taking the IP for now. */
 export const isBlocked = ({ value }: ServiceIpSnapshot): boolean =>
   typeof value === 'object' && 'unowned' in value && value.unowned === 'blocked';

@@ -6,13 +6,15 @@ import type { Ip } from './frames.ts';
 import type { Instance } from './hello.ts';
 import type { InterfaceFact } from './inputs.ts';
 import type { PeerState } from './peers.ts';
-import { type ServiceIpState, stateOf } from './service-ip.ts';
+import { type ServiceIpState, stateOf, substateOf } from './service-ip.ts';
 import type { Service } from './services.ts';
 import { betterClaim, unheardClaim } from './unheard.ts';
 
 export interface ServiceView {
   readonly ip: Ip;
   readonly state: ServiceIpState;
+  /** The state inside that state: `settled`, `keeping`. */
+  readonly substate: string | null;
   /** Who owns it, null when nobody does. */
   readonly holder: NodeName | null;
   readonly epoch: number;
@@ -67,6 +69,7 @@ export const serviceView = (state: CoreState, service: Service): ServiceView => 
   return {
     ip: service.ip,
     state: at,
+    substate: substateOf(snapshot),
     holder: isMine ? myName(state) : (other?.node ?? null),
     epoch,
     weak,

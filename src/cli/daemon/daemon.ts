@@ -32,12 +32,14 @@ import { createRuntime } from '../../streams/runtime.ts';
 import { fromListener } from '../../streams/sources.ts';
 import { VERSION } from '../version.ts';
 import { pollConnections } from './connection-poll.ts';
+import { createExplainDesk } from './explain-desk.ts';
 import { watchKeys } from './key-watch.ts';
 import { startCluster } from './kubernetes/cluster.ts';
 import { lastKnownServices } from './kubernetes/last-known.ts';
+import { createLive } from './live.ts';
 import { createLog } from './log.ts';
 import { performEffects } from './performers.ts';
-import { controlRoutes, httpRoutes, metricsRoutes, type RouteParts } from './routes.ts';
+import { controlRoutes, httpRoutes, metricsRoutes, type RouteParts, statusWith } from './routes.ts';
 
 /** How long the API server has to hear that this node goes. */
 const GOODBYE_MS = 1_000;
@@ -150,6 +152,8 @@ export const runDaemon = async (
     icmpv6.close();
     configSource.close();
     keyWatch.close();
+    live.close();
+    explainDesk.close();
     for (const server of servers) {
       server.close();
       server.closeAllConnections();
@@ -165,6 +169,7 @@ export const runDaemon = async (
     });
   };
 
+  const explainDesk = createExplainDesk(directory);
   const wire = startWire({
     origin,
     now,
@@ -218,7 +223,18 @@ export const runDaemon = async (
     turns: asapScheduler,
     deliver: wire.deliver,
     sources: { wire: fromListener(wire.onFact), daemon: facts$ },
-    onStep: (_input, milliseconds) => metrics.step(milliseconds),
+    onStep: ({ input }, milliseconds) => {
+      metrics.step(milliseconds);
+      live.onInput(input);
+    },
+  });
+  const live = createLive({
+    instance,
+    core,
+    report: wire.report,
+    statusOf: (report) => statusWith({ core, now, findings }, report),
+    now,
+    effects$: runtime.effects$,
   });
   performEffects(runtime.effects$, {
     core,
@@ -293,7 +309,7 @@ export const runDaemon = async (
       log.error({ code: what }, `${what}: cannot listen on ${formatListen(listen)}: ${code ?? message}`);
     }
   };
-  await serve(config.http, 'http', httpRoutes(parts));
+  await serve(config.http, 'http', httpRoutes(parts, live, explainDesk));
   await serve(config.metrics, 'metrics', metricsRoutes(parts));
 
   let isStopping = false;

@@ -1,14 +1,17 @@
 // What the daemon serves: the control socket's commands, the status API, metrics and health.
-import { json, type Reply, type Routes } from '../../io/http/http-server.ts';
+import { json, type Reply, type Route, type Routes } from '../../io/http/http-server.ts';
 import type { Journal } from '../../io/journal/journal.ts';
 import type { ClusterLevels, Metrics } from '../../io/metrics/metrics.ts';
 import { parseIp } from '../../io/packets/address.ts';
 import type { Icmpv6Sockets } from '../../io/wire/icmpv6-sockets.ts';
 import type { Wire } from '../../io/wire/wire.ts';
+import type { WireReport } from '../../io/wire/wire-protocol.ts';
 import type { Core } from '../../machines/core.ts';
 import type { Input } from '../../machines/inputs.ts';
 import { VERSION } from '../version.ts';
-import { buildStatus } from './status.ts';
+import type { ExplainDesk } from './explain-desk.ts';
+import type { Live } from './live.ts';
+import { buildStatus, type Status, serviceStatus } from './status.ts';
 
 export interface RouteParts {
   readonly node: string;
@@ -54,17 +57,21 @@ const isReady = (core: Core): boolean => {
   return isEligible && stopping === null;
 };
 
-const status = async ({ core, wire, now, findings }: RouteParts): Promise<Reply> =>
-  json(
-    buildStatus({
-      view: core.view(),
-      report: await wire.report(),
-      version: VERSION,
-      ready: isReady(core),
-      now: now(),
-      findings: findings(),
-    }),
-  );
+type StatusSources = Pick<RouteParts, 'core' | 'now' | 'findings'>;
+
+/** What this node knows, with the wire thread's word on clients and counts. */
+export const statusWith = ({ core, now, findings }: StatusSources, report: WireReport): Status =>
+  buildStatus({
+    view: core.view(),
+    report,
+    version: VERSION,
+    ready: isReady(core),
+    now: now(),
+    findings: findings(),
+  });
+
+const status = async (parts: RouteParts): Promise<Reply> =>
+  json(statusWith(parts, await parts.wire.report()));
 
 const scrape = async ({
   core,
@@ -112,7 +119,31 @@ export const controlRoutes = (parts: RouteParts): Routes => ({
   },
 });
 
-export const httpRoutes = (parts: RouteParts): Routes => ({ 'GET /api/v1/status': () => status(parts) });
+const EXPLAIN = '/explain';
+
+/** `IP` or `IP/explain`: one service IP with who could take it, or its history in sentences. */
+const oneIp =
+  (parts: RouteParts, explainDesk: ExplainDesk): Route =>
+  async (_body, { rest }) => {
+    const isHistory = rest.endsWith(EXPLAIN);
+    const text = isHistory ? rest.slice(0, -EXPLAIN.length) : rest;
+    const ip = parseIp(text);
+    if (ip === null) return refuse(`${text.slice(0, 64)}: an IP address would be right`);
+    const service = parts.core.service(ip);
+    if (service === null) return { status: 404, body: `${ip} is no service IP here\n` };
+    if (isHistory) {
+      const told = await explainDesk.explain(ip);
+      return 'problem' in told ? { status: 503, body: `${told.problem}\n` } : json(told.report);
+    }
+    return json({ ...serviceStatus(service, await parts.wire.report()), taking: parts.core.taking(ip) });
+  };
+
+/** What anyone who reaches `http:` may read; nothing here changes anything. */
+export const httpRoutes = (parts: RouteParts, live: Live, explainDesk: ExplainDesk): Routes => ({
+  'GET /api/v1/status': () => status(parts),
+  'GET /api/v1/events': (_body, { headers }) => live.open([headers['last-event-id']].flat()[0]),
+  'GET /api/v1/ips/*': oneIp(parts, explainDesk),
+});
 
 export const metricsRoutes = (parts: RouteParts): Routes => ({
   'GET /metrics': () => scrape(parts),

@@ -45,6 +45,14 @@ export interface StatusParts {
 
 const NO_CLIENTS = { clients: 0, clientsConfirmed: 0 };
 
+/** One service IP as a person sees it. */
+export const serviceStatus = (service: ServiceView, report: WireReport): ServiceStatus => ({
+  ...service,
+  since: new Date(service.since).toISOString(),
+  ...(report.clients[service.ip] ?? NO_CLIENTS),
+  staleClients: report.staleClients[service.ip] ?? 0,
+});
+
 export const buildStatus = ({ view, report, version, ready, now, findings }: StatusParts): Status => {
   const answered = (name: string): number => {
     const counts = report.counters.answers[name];
@@ -69,12 +77,7 @@ export const buildStatus = ({ view, report, version, ready, now, findings }: Sta
       const lastHeardAt = silentSince ?? report.lastHeard[instance] ?? now;
       return { node, interface: on, state, lastHeardMs: Math.max(0, Math.round(now - lastHeardAt)) };
     }),
-    serviceIPs: view.serviceIPs.map((service) => ({
-      ...service,
-      since: new Date(service.since).toISOString(),
-      ...(report.clients[service.ip] ?? NO_CLIENTS),
-      staleClients: report.staleClients[service.ip] ?? 0,
-    })),
+    serviceIPs: view.serviceIPs.map((service) => serviceStatus(service, report)),
     findings: [...findings, ...deaf, ...staying, ...stuck],
   };
 };

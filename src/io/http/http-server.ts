@@ -1,17 +1,29 @@
-// A small HTTP server for fixed routes, on an address or a Unix socket: JSON or text, bounded requests, and
-// timeouts, so that a slow or hostile client costs nothing that matters.
-import { createServer, type IncomingMessage, type Server } from 'node:http';
+// A small HTTP server for fixed routes, on an address or a Unix socket: JSON, text or a stream, bounded requests,
+// and timeouts, so that a slow or hostile client costs nothing that matters.
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { ListenOptions } from 'node:net';
 
 export interface Reply {
   readonly status?: number;
   readonly contentType?: string;
-  readonly body: string;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly body: string | Uint8Array;
+}
+
+/** A reply that goes on: whoever is given the response writes to it and ends it. */
+export interface Stream {
+  readonly stream: (response: ServerResponse) => void;
+}
+
+export interface Asked {
+  /** What a path that ends in `*` left open, percent-decoded; '' without one. */
+  readonly rest: string;
+  readonly headers: IncomingMessage['headers'];
 }
 
 /** `body` is the request's, at most 64 KiB. A rejection becomes a 500 with its message. */
-export type Route = (body: string) => Reply | Promise<Reply>;
-/** Keys are `METHOD /path`. */
+export type Route = (body: string, asked: Asked) => Reply | Stream | Promise<Reply | Stream>;
+/** Keys are `METHOD /path`, or `METHOD /path/*` for all that is below it. An exact one wins. */
 export type Routes = Readonly<Record<string, Route>>;
 
 const MAX_BODY_BYTES = 65_536;
@@ -35,16 +47,55 @@ const readBody = async (request: IncomingMessage): Promise<string | null> => {
   return Buffer.concat(chunks).toString('utf8');
 };
 
-const answer = async (routes: Routes, request: IncomingMessage): Promise<Reply> => {
+/** A page of another site may not read or do anything here; what bears no Origin is no such page's request. */
+const isForeign = ({ headers: { origin, host } }: IncomingMessage): boolean => {
+  if (origin === undefined) return false;
+  return !URL.canParse(origin) || new URL(origin).host !== host;
+};
+
+const decoded = (text: string): string => {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
+};
+
+/** The route for a path, and what its `*` stands for. */
+const find = (routes: Routes, method: string, path: string): { route: Route; rest: string } | null => {
+  const exact = Object.hasOwn(routes, `${method} ${path}`) ? routes[`${method} ${path}`] : undefined;
+  if (exact !== undefined) return { route: exact, rest: '' };
+  for (const [key, route] of Object.entries(routes)) {
+    const start = key.slice(method.length + 1, -1);
+    if (key.endsWith('/*') && key.startsWith(`${method} `) && path.startsWith(start))
+      return { route, rest: decoded(path.slice(start.length)) };
+  }
+  return null;
+};
+
+const answer = async (routes: Routes, request: IncomingMessage): Promise<Reply | Stream> => {
   const path = (request.url ?? '/').split('?', 1)[0] as string;
-  const method = request.method === 'HEAD' ? 'GET' : request.method;
-  const route = routes[`${method} ${path}`];
-  if (route === undefined) {
+  const method = request.method === 'HEAD' ? 'GET' : (request.method ?? 'GET');
+  if (isForeign(request)) return { status: 403, body: 'this is not for pages of other sites\n' };
+  const found = find(routes, method, path);
+  if (found === null) {
     const isKnown = Object.keys(routes).some((key) => key.endsWith(` ${path}`));
     return { status: isKnown ? 405 : 404, body: isKnown ? 'method not allowed\n' : 'not found\n' };
   }
   const body = await readBody(request);
-  return body === null ? { status: 413, body: 'the request is too large\n' } : await route(body);
+  if (body === null) return { status: 413, body: 'the request is too large\n' };
+  const reply = await found.route(body, { rest: found.rest, headers: request.headers });
+  return 'stream' in reply && request.method === 'HEAD' ? { body: '' } : reply;
+};
+
+const send = (reply: Reply, request: IncomingMessage, response: ServerResponse): void => {
+  const { status = 200, contentType = 'text/plain; charset=utf-8', headers = {}, body } = reply;
+  response.writeHead(status, {
+    'content-type': contentType,
+    'x-content-type-options': 'nosniff',
+    ...headers,
+  });
+  response.end(request.method === 'HEAD' ? undefined : body);
 };
 
 /** Starts listening. Rejects with the system's error (EADDRINUSE, EACCES). */
@@ -55,10 +106,7 @@ export const startHttpServer = (listen: ListenOptions, routes: Routes): Promise<
     server.on('request', (request, response) => {
       void answer(routes, request)
         .catch((error: unknown): Reply => ({ status: 500, body: `${(error as Error).message}\n` }))
-        .then(({ status = 200, contentType = 'text/plain; charset=utf-8', body }) => {
-          response.writeHead(status, { 'content-type': contentType, 'x-content-type-options': 'nosniff' });
-          response.end(request.method === 'HEAD' ? undefined : body);
-        });
+        .then((reply) => ('stream' in reply ? reply.stream(response) : send(reply, request, response)));
     });
     server.once('error', reject);
     server.listen(listen, () => {
