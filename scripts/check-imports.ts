@@ -18,7 +18,6 @@ interface Rule {
   says: string;
 }
 
-const none = (): boolean => false;
 const RULES: Readonly<Record<string, Rule>> = {
   machines: {
     folders: ['machines'],
@@ -36,7 +35,11 @@ const RULES: Readonly<Record<string, Rule>> = {
     packages: (name) => !/^(xstate|rxjs)(\/|$)/.test(name),
     says: 'io may import machines, node:* and client libraries, not xstate or rxjs',
   },
-  ui: { folders: ['ui', 'machines'], packages: none, says: 'ui may import machines' },
+  ui: {
+    folders: ['ui', 'machines'],
+    packages: (name) => /^(preact|@preact\/signals)(\/|$)/.test(name),
+    says: 'ui may import machines, preact and its signals',
+  },
 };
 // src/cli puts everything together and may import all …
 const FREE = ['cli'];

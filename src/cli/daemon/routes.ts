@@ -1,5 +1,7 @@
 // What the daemon serves: the control socket's commands, the status API, metrics and health.
+import { join } from 'node:path';
 import { json, type Reply, type Route, type Routes } from '../../io/http/http-server.ts';
+import { pageRoutes } from '../../io/http/page-files.ts';
 import type { Journal } from '../../io/journal/journal.ts';
 import type { ClusterLevels, Metrics } from '../../io/metrics/metrics.ts';
 import { parseIp } from '../../io/packets/address.ts';
@@ -120,6 +122,8 @@ export const controlRoutes = (parts: RouteParts): Routes => ({
 });
 
 const EXPLAIN = '/explain';
+/** Where scripts/build-page.ts puts the page. */
+const PAGE = join(import.meta.dirname, '../../../dist/page');
 
 /** `IP` or `IP/explain`: one service IP with who could take it, or its history in sentences. */
 const oneIp =
@@ -140,6 +144,7 @@ const oneIp =
 
 /** What anyone who reaches `http:` may read; nothing here changes anything. */
 export const httpRoutes = (parts: RouteParts, live: Live, explainDesk: ExplainDesk): Routes => ({
+  ...pageRoutes(PAGE),
   'GET /api/v1/status': () => status(parts),
   'GET /api/v1/events': (_body, { headers }) => live.open([headers['last-event-id']].flat()[0]),
   'GET /api/v1/ips/*': oneIp(parts, explainDesk),

@@ -118,15 +118,30 @@ const describe = (diagram: Diagram): string =>
     })
     .join(' ');
 
+export interface SvgOptions {
+  /** To stand in the page: events and guards without actions, styled by the page's own sheet. */
+  readonly isForPage: boolean;
+}
+
+const withoutActions = ({ states, edges, ...diagram }: Diagram): Diagram => ({
+  ...diagram,
+  states: states.map((state) => ({ ...state, entry: [], exit: [] })),
+  edges: edges.map((edge) => ({ ...edge, actions: [] })),
+});
+
 /** The whole file. The same machine gives the same text. */
-export const toSvg = async (diagram: Diagram): Promise<string> => {
+export const toSvg = async (
+  machine: Diagram,
+  { isForPage }: SvgOptions = { isForPage: false },
+): Promise<string> => {
+  const diagram = isForPage ? withoutActions(machine) : machine;
   const placed = await layOut(diagram);
   const [width, height] = [Math.ceil(placed.width) + 2 * MARGIN, Math.ceil(placed.height) + 2 * MARGIN];
   return `${[
     `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}" viewBox="${-MARGIN} ${-MARGIN} ${width} ${height}" role="img" aria-labelledby="diagram-title diagram-desc">`,
     `<title id="diagram-title">The states of ${escaped(diagram.id)}</title>`,
     `<desc id="diagram-desc">${escaped(`It begins as ${diagram.initial}. ${describe(diagram)}`)}</desc>`,
-    `<style>${STYLE}\n</style>`,
+    ...(isForPage ? [] : [`<style>${STYLE}\n</style>`]),
     '<defs><marker id="arrow" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7" orient="auto"><path class="arrow" d="M0 0L8 4L0 8z"/></marker></defs>',
     `<rect class="paper" x="${-MARGIN}" y="${-MARGIN}" width="${width}" height="${height}"/>`,
     ...placed.states.map((state) => drawState(diagram, state)),

@@ -1,0 +1,39 @@
+// Makes the page that the daemon serves: src/ui bundled with what it imports, the drawing of the machine put in.
+// scripts/setup.sh runs it when a source is newer than the page, so a checkout always has its own. Each file is
+// moved into place whole: a daemon may be reading the one before.
+import { copyFileSync, mkdirSync, renameSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { build } from 'esbuild';
+import { toSvg } from '../src/cli/diagram/diagram-svg.ts';
+import { diagramOf } from '../src/machines/diagram.ts';
+import { serviceIpMachine } from '../src/machines/service-ip.ts';
+
+const root = join(import.meta.dirname, '..');
+const ui = join(root, 'src/ui');
+const target = process.argv[2] ?? join(root, 'dist/page');
+
+/** What the page imports may be one file; what it needs from elsewhere is an error here, not in the browser. */
+const bundle = async (drawing: string): Promise<string> => {
+  const { outputFiles } = await build({
+    entryPoints: [join(ui, 'main.ts')],
+    bundle: true,
+    write: false,
+    minify: true,
+    format: 'esm',
+    target: 'es2023',
+    define: { DIAGRAM_SVG: JSON.stringify(drawing) },
+    logLevel: 'error',
+  });
+  return outputFiles[0]?.text ?? '';
+};
+
+const place = (name: string, write: (path: string) => void): void => {
+  const path = join(target, `.${name}.${process.pid}`);
+  write(path);
+  renameSync(path, join(target, name));
+};
+
+mkdirSync(target, { recursive: true });
+const script = await bundle(await toSvg(diagramOf(serviceIpMachine), { isForPage: true }));
+place('page.js', (path) => writeFileSync(path, script));
+for (const name of ['page.css', 'index.html']) place(name, (path) => copyFileSync(join(ui, name), path));
