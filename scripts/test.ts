@@ -14,6 +14,7 @@ const GROUPS = [
   { kinds: ['unit', 'rfc', 'script'], flags: ['--test-isolation=none'] },
   { kinds: ['sim'], flags: [] },
   { kinds: ['kube'], flags: [] },
+  { kinds: ['browser'], flags: ['--test-concurrency=1'] },
   { kinds: ['wire'], flags: ['--test-concurrency=1'] },
 ];
 
