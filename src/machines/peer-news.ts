@@ -8,7 +8,14 @@ import { retryHandovers } from './handover.ts';
 import { instanceOn, type WitnessedClaim } from './hello.ts';
 import type { Input, PeerFact } from './inputs.ts';
 import { WHOLE_WITHIN_MS } from './peers.ts';
-import { alivePeers, areTablesWhole, holdOf, isMinority, type Segment } from './segments.ts';
+import {
+  alivePeers,
+  areTablesWhole,
+  holdOf,
+  isHeardBySomeone,
+  isMinority,
+  type Segment,
+} from './segments.ts';
 import { isBlocked, stateOf } from './service-ip.ts';
 import type { Service } from './services.ts';
 
@@ -28,8 +35,16 @@ const reconsiderIps = (state: CoreState, ips: Iterable<Ip>): void => {
   }
 };
 
-/** Looks at everything on the segment that nobody holds: who may take, and in which order, has changed. */
+/** Nothing can be taken on the segment yet, and whatever ends that has everything looked at again. */
+const isWaiting = (state: CoreState, segment: Segment): boolean =>
+  !state.isEligible || !isHeardBySomeone(segment) || !areTablesWhole(segment, state.clock);
+
+/** Looks at everything that nobody holds: who may take, and in which order, has changed. */
 export const reconsiderUnheld = (state: CoreState): void => {
+  // With 10,000 IPs a look takes tens of milliseconds, and peers that appear bring dozens of news.
+  const isMoot =
+    state.segments.size > 0 && [...state.segments.values()].every((each) => isWaiting(state, each));
+  if (isMoot) return;
   for (const service of [...state.services.all.values()]) {
     const at = stateOf(service.snapshot);
     if (at === 'unowned' || at === 'draining') reconsider(state, service);
