@@ -33,7 +33,7 @@ mkdir -m 1777 "$FS/tmp"
 : >"$OUTPUT/packages.txt"
 
 # 1. Our own, and the production packages: what npm would install with --omit=dev, as it lies here.
-cp -r "$ROOT/src" "$ROOT/package.json" "$ROOT/LICENSE" "$APP/"
+cp -r "$ROOT/src" "$ROOT/dist" "$ROOT/package.json" "$ROOT/LICENSE" "$APP/"
 cp -r "$ROOT/deploy/image/." "$FS/"
 npm=$(command -v npm)
 (cd "$ROOT" && "$npm" ls --omit=dev --omit=optional --all --parseable --long 2>/dev/null) | tail -n +2 |
