@@ -15,16 +15,10 @@ export interface ObjectClaim {
   readonly weak: boolean;
 }
 
-/** What this node takes for an object's word. */
-interface KnownObject extends ObjectClaim {
-  /** This node has written itself over that since: the claim is settled while it leads, and stands again if it gave way. */
-  readonly isWrittenOver?: boolean;
-}
-
 export interface ClusterCheckpoint {
   readonly excluded: readonly (readonly [NodeName, string])[];
   readonly leases: readonly (readonly [NodeName, number])[];
-  readonly objects: readonly KnownObject[];
+  readonly objects: readonly ObjectClaim[];
 }
 
 /** The cluster's word, where there is a cluster. */
@@ -33,7 +27,7 @@ export interface Cluster {
   excluded: ReadonlyMap<NodeName, string>;
   /** Until when each peer that is not heard lives at least, logical milliseconds. */
   readonly leases: Map<NodeName, number>;
-  readonly objects: Map<Ip, KnownObject>;
+  readonly objects: Map<Ip, ObjectClaim>;
 }
 
 /** A Lease is valid for so long after it was renewed (design.md). */
@@ -93,7 +87,6 @@ export const unheardClaim = (state: CoreState, ip: Ip): PeerClaim | null => {
   const object = state.cluster.objects.get(ip);
   if (object === undefined || object.holder === null || object.holder === myName(state)) return null;
   if (!isUnheard(state, object.holder)) return null;
-  if (object.isWrittenOver === true && isLeader(state, ip)) return null;
   return { ip, node: object.holder, epoch: object.epoch, weak: object.weak, successor: null };
 };
 
@@ -141,10 +134,11 @@ export const seeObjects = (
   const alive = new Set<NodeName>();
   for (const object of objects) {
     const { ip, holder, epoch } = object;
-    const before = state.cluster.objects.get(ip);
     const isOurs = holder === myName(state);
-    const isWrittenOver = isOurs && before !== undefined && before.holder !== null;
-    state.cluster.objects.set(ip, isWrittenOver ? { ...before, isWrittenOver } : object);
+    const isSaidByOther = (state.cluster.objects.get(ip)?.holder ?? null) !== null;
+    // Who gave way to what the object said, and hears of its own late write over it, has not become its owner by that.
+    if (isOurs && isSaidByOther && !isLeader(state, ip)) continue;
+    state.cluster.objects.set(ip, object);
     const service = state.services.all.get(ip);
     // Its own reservation must not outdate the epoch that it reserved.
     if (service !== undefined && !isOurs) service.highestEpoch = Math.max(service.highestEpoch, epoch);

@@ -1,4 +1,4 @@
-// A simulator that finds nothing proves nothing: the five bugs that issue 4 names are planted, and each must be
+// A simulator that finds nothing proves nothing: the bugs that issues 4 and 7 name are planted, and each must be
 // found within 200 seeds. `npm run sim -- --planted` plants all of planted-bugs.ts.
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';

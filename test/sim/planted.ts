@@ -32,9 +32,14 @@ const plant = (folder: string, { file, from, to, name }: PlantedBug): void => {
   );
 };
 
-const runSeeds = (folder: string, [first, last]: readonly [number, number]): Promise<string> =>
+const runSeeds = (
+  folder: string,
+  [first, last]: readonly [number, number],
+  isClustered: boolean,
+): Promise<string> =>
   new Promise((done) => {
     const args = ['test/sim/sim.ts', '--seeds', `${first}..${last}`, '--first'];
+    if (isClustered) args.push('--kubernetes');
     const child = spawn(process.execPath, args, { cwd: folder, stdio: ['ignore', 'pipe', 'pipe'] });
     let output = '';
     const take = (chunk: Buffer): void => {
@@ -66,7 +71,7 @@ export const findPlanted = async (
     for (const name of COPIED) cpSync(join(ROOT, name), join(folder, name), { recursive: true });
     symlinkSync(join(ROOT, 'node_modules'), join(folder, 'node_modules'));
     if (bug !== null) plant(folder, bug);
-    return read(bug?.name ?? 'none planted', await runSeeds(folder, seeds));
+    return read(bug?.name ?? 'none planted', await runSeeds(folder, seeds, bug?.kubernetes === true));
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }

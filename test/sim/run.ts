@@ -5,6 +5,7 @@ import { createAnswerers } from './checkers/answerers.ts';
 import { bornAgain } from './checkers/born-again.ts';
 import { type Checker, type CheckerContext, type CreateChecker, protocolTimes } from './checkers/checker.ts';
 import { claimOrder } from './checkers/claim-order.ts';
+import { drainEnds } from './checkers/drain-ends.ts';
 import { drained } from './checkers/drained.ts';
 import { healed } from './checkers/healed.ts';
 import { neverDark } from './checkers/never-dark.ts';
@@ -38,6 +39,7 @@ export const CHECKERS: Readonly<Record<string, CreateChecker>> = {
   watchdog,
   'weak-claims': weakClaims,
   'timers-wanted': timersWanted,
+  'drain-ends': drainEnds,
   'objects-decide': objectsDecide,
   'objects-agree': objectsAgree,
 };
