@@ -1,6 +1,7 @@
 // One simulated run: a cluster, clients, a fault plan, the checkers. First the safety phase with faults, then
 // everything is healed and the liveness phase follows. The same seed gives the same run, to the last frame.
 import type { Ip } from '../../src/machines/frames.ts';
+import { announcesOwn } from './checkers/announces-own.ts';
 import { createAnswerers } from './checkers/answerers.ts';
 import { bornAgain } from './checkers/born-again.ts';
 import { type Checker, type CheckerContext, type CreateChecker, protocolTimes } from './checkers/checker.ts';
@@ -40,6 +41,7 @@ export const CHECKERS: Readonly<Record<string, CreateChecker>> = {
   'weak-claims': weakClaims,
   'timers-wanted': timersWanted,
   'drain-ends': drainEnds,
+  'announces-own': announcesOwn,
   'objects-decide': objectsDecide,
   'objects-agree': objectsAgree,
 };

@@ -54,6 +54,8 @@ export const sticky: CreateChecker = ({ world, answerers, intervalMs, holdMs, re
       if (!isAnswering) {
         if (others.length > 0 || !isUntouched(node) || isExcused(ip, node)) return;
         if (isWeak(node, ip)) return;
+        // In Kubernetes, who is not heard may have the better claim by its object, told late or after an outage.
+        if (world.api !== null && world.segment.isHushed()) return;
         // Just connected again: it may have given way to a claim whose maker gave way at the same moment.
         if (runningBeside(node).some((other) => !wereConnected(node, other))) return;
         return report(ip, `${node} stopped answering though nothing was done to it`);
