@@ -5,6 +5,8 @@ export interface PlantedBug {
   readonly file: string;
   readonly from: string;
   readonly to: string;
+  /** Where two safeguards stand, both have to go. */
+  readonly also?: { readonly file: string; readonly from: string; readonly to: string };
   /** An issue names it: planted in the test too, the others by `npm run sim -- --planted` only. */
   readonly isNamed?: boolean;
   /** Seeds run with an API server. */
@@ -137,6 +139,12 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     file: 'src/machines/hello-desk.ts',
     from: '  state.answers.delete(ip);\n  state.announcer.stop(ip);',
     to: '  state.answers.delete(ip);',
+    // Stopped with the answer, and looked at again when its time has come.
+    also: {
+      file: 'src/machines/wire-step.ts',
+      from: '  const answer = state.answers.get(ip);\n  const mac = answer',
+      to: "  const answer = state.answers.get(ip) ?? { interface: 'eth0' };\n  const mac = answer",
+    },
     isNamed: true,
   },
   {

@@ -20,7 +20,7 @@ export interface PlantedFinding {
   readonly found: string;
 }
 
-const plant = (folder: string, { file, from, to, name }: PlantedBug): void => {
+const plant = (folder: string, { file, from, to, name, also }: PlantedBug): void => {
   const path = join(folder, file);
   const source = readFileSync(path, 'utf8');
   if (source.split(from).length !== 2) {
@@ -30,6 +30,7 @@ const plant = (folder: string, { file, from, to, name }: PlantedBug): void => {
     path,
     source.replace(from, () => to),
   );
+  if (also !== undefined) plant(folder, { name, ...also });
 };
 
 const runSeeds = (

@@ -54,6 +54,7 @@ export const objectsDecide: CreateChecker = ({ world, answerers, report }) => {
 
   return {
     claim: 'with hellos blocked and the API there, objects settle who owns each IP, once',
+    onDisturbed: restart,
     onAnswer: (node, ip, isAnswering) => {
       if (!isAnswering || !isQuiet() || world.contested.has(ip)) return;
       const key = `${node} ${ip}`;

@@ -51,15 +51,17 @@ export const createSpokenFor = (world: World): SpokenFor => {
     until: (name) => {
       const { api } = world;
       if (api === null) return Number.NEGATIVE_INFINITY;
-      const isTroubled = !api.isPrompt(name);
+      const troubled = api.isPrompt(name)
+        ? (troubledUntil.get(name) ?? Number.NEGATIVE_INFINITY)
+        : queue.now();
       let until = Number.NEGATIVE_INFINITY;
       for (const other of world.nodes.keys()) {
         const since = connectedSince.get(`${name} ${other}`);
         if (other === name || (since !== undefined && queue.now() - since >= HEARD_AFTER_MS)) continue;
         const sign = api.signOf(other);
         const heard = heardUntil.get(`${name} ${other}`) ?? Number.NEGATIVE_INFINITY;
-        if (sign < heard - UNDER_WAY_MS) continue;
-        const troubled = isTroubled ? queue.now() : (troubledUntil.get(name) ?? 0);
+        // What a watch told late it told as news.
+        if (Math.max(sign, troubled) < heard - UNDER_WAY_MS) continue;
         until = Math.max(until, Math.max(sign, began.get(name) ?? 0, troubled) + LEASE_MS + NOTICED_MS);
       }
       return until;
