@@ -11,6 +11,8 @@ export interface PlantedBug {
   readonly isNamed?: boolean;
   /** Seeds run with an API server. */
   readonly kubernetes?: boolean;
+  /** And with these faults alone: in a crowd of others, hellos are seldom blocked in quiet. */
+  readonly faults?: string;
 }
 
 export const PLANTED_BUGS: readonly PlantedBug[] = [
@@ -160,6 +162,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     from: '(state.cluster.leases.get(node) ?? 0) > state.clock && isSpokenFor(state, node);',
     to: 'false && isSpokenFor(state, node);',
     kubernetes: true,
+    faults: 'hush',
     isNamed: true,
   },
   {
@@ -176,6 +179,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     from: 'if (isOurs && isSaidByOther && !isLeader(state, ip)) continue;',
     to: 'if (isOurs && isSaidByOther) continue;',
     kubernetes: true,
+    faults: 'hush,crash',
   },
   {
     name: 'a Lease believed from before its node was heard',
@@ -190,6 +194,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     from: 'service.reservedEpoch === claim.epoch || !isAnyUnheard(state)',
     to: 'claim.epoch > 0',
     kubernetes: true,
+    faults: 'hush,crash',
   },
   {
     name: 'written over before it is judged',
@@ -197,6 +202,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     from: 'export const JUDGED_MS = 50;',
     to: 'export const JUDGED_MS = 0;',
     kubernetes: true,
+    faults: 'hush',
   },
   {
     name: 'a claim that turned strong not written',

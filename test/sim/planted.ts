@@ -36,11 +36,12 @@ const plant = (folder: string, { file, from, to, name, also }: PlantedBug): void
 const runSeeds = (
   folder: string,
   [first, last]: readonly [number, number],
-  isClustered: boolean,
+  { kubernetes, faults }: Partial<PlantedBug>,
 ): Promise<string> =>
   new Promise((done) => {
     const args = ['test/sim/sim.ts', '--seeds', `${first}..${last}`, '--first'];
-    if (isClustered) args.push('--kubernetes');
+    if (kubernetes === true) args.push('--kubernetes');
+    if (faults !== undefined) args.push('--faults', faults);
     const child = spawn(process.execPath, args, { cwd: folder, stdio: ['ignore', 'pipe', 'pipe'] });
     let output = '';
     const take = (chunk: Buffer): void => {
@@ -72,7 +73,7 @@ export const findPlanted = async (
     for (const name of COPIED) cpSync(join(ROOT, name), join(folder, name), { recursive: true });
     symlinkSync(join(ROOT, 'node_modules'), join(folder, 'node_modules'));
     if (bug !== null) plant(folder, bug);
-    return read(bug?.name ?? 'none planted', await runSeeds(folder, seeds, bug?.kubernetes === true));
+    return read(bug?.name ?? 'none planted', await runSeeds(folder, seeds, bug ?? {}));
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
