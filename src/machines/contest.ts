@@ -73,6 +73,10 @@ const isGivenAway = (state: CoreState, service: Service): boolean => {
   return true;
 };
 
+/** The config, or the Service, lets this node take it. */
+const isNamed = (state: CoreState, { config }: Service): boolean =>
+  config !== null && (config.nodes === null || config.nodes.includes(myName(state)));
+
 /** Why this node may not hold the IP, and the interface it would use. */
 const judge = (
   state: CoreState,
@@ -84,8 +88,9 @@ const judge = (
     return refuse('not-configured', 'it is not configured any more');
   }
   const { nodes } = service.config;
-  const isNamed = nodes === null || nodes.includes(config.node);
-  if (!isNamed && !isGivenAway(state, service)) {
+  // Another one owns what drains here: its clients are carried to the end of the drain, whoever may take it.
+  const isDraining = stateOf(service.snapshot) === 'draining';
+  if (nodes !== null && !isNamed(state, service) && !isDraining && !isGivenAway(state, service)) {
     const whom = nodes.length === 0 ? 'no node can serve it now' : `it is for ${nodes.join(', ')} only`;
     return refuse('not-configured', whom);
   }
@@ -155,6 +160,7 @@ const considerTaking = (state: CoreState, service: Service, segment: Segment): v
   const { config } = state;
   if (config === null || isBlocked(service.snapshot)) return;
   service.unheldSince ??= state.clock;
+  if (!isNamed(state, service)) return;
   if (state.clock < segment.listenUntil) lookAgainAt(state, service, segment.listenUntil);
   const exclusion = ownExclusion(state, segment);
   if (exclusion !== null && exclusion !== DRAINED) return;
@@ -186,6 +192,7 @@ const considerTaking = (state: CoreState, service: Service, segment: Segment): v
 const followHolder = (state: CoreState, service: Service, segment: Segment, holder: PeerClaim): void => {
   service.unheldSince = null;
   if (holder.successor !== myName(state) || isBlocked(service.snapshot)) return;
+  if (!isNamed(state, service)) return;
   // Named by the holder: the listening time and the tables do not matter, the holder knows what it gives.
   if (!state.isEligible || isDrained(state) || state.stopping !== null) return;
   service.highestEpoch = Math.max(service.highestEpoch, holder.epoch);

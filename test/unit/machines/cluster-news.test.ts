@@ -171,6 +171,20 @@ test('a holder that its Service names no more goes on until the successor claims
   assert.equal(node.state(V4), 'draining');
 });
 
+test('what it gave away since it may not hold it any more is carried to the end of the drain, and not taken back', () => {
+  const node = createPair();
+  const wanted = { ...any(V4), nodes: ['n2'] };
+  node.at(1_000, changed(wanted));
+  node.at(1_010, claimed('n2', claim('n2', V4, 2)));
+  node.at(2_000, changed({ ...wanted, services: ['shop/web'] }));
+  assert.equal(node.state(V4), 'draining');
+  node.at(3_010, { type: 'claims.heard', interface: 'eth0', node: 'n2', claims: [], released: [V4] });
+  node.at(5_000);
+  assert.equal(node.state(V4), 'draining');
+  node.at(12_000);
+  assert.equal(node.state(V4), 'unowned');
+});
+
 test('where nobody can take it, it is released, or kept if the Service says so', () => {
   const nobody = createPair();
   nobody.at(1_000, changed({ ...any(V4), nodes: [] }));
