@@ -2,9 +2,7 @@
 // shown as it happens.
 import { type ComponentChildren, h } from 'preact';
 import { useEffect, useRef } from 'preact/hooks';
-import { litStates, pathOf, takenArrows } from './lighting.ts';
-import { recentMoves } from './live.ts';
-import type { ServiceRow, ToldMove } from './rows.ts';
+import { litStates, takenArrows } from './lighting.ts';
 
 /** scripts/build-page.ts puts the drawing here: `holdfast diagram --format svg`, events and guards only. */
 declare const DIAGRAM_SVG: string;
@@ -14,16 +12,28 @@ const TAKEN_MS = 2_500;
 /** A transition older than this is no news: the page was opened, or came back, after it. */
 const NEWS_MS = 3_000;
 
-const newsOf = (ip: string, after: number): readonly ToldMove[] => {
-  const moves = recentMoves.value.filter((move) => move.ip === ip && move.at > after);
+export interface DiagramMove {
+  readonly at: number;
+  readonly from: string;
+  readonly to: string;
+}
+
+export interface DiagramProps {
+  /** `leader.settled`. */
+  readonly path: string;
+  /** Transitions of this IP, oldest first, to the present. */
+  readonly moves: readonly DiagramMove[];
+}
+
+const newsOf = (moves: readonly DiagramMove[], after: number): readonly DiagramMove[] => {
   const last = moves.at(-1)?.at ?? 0;
-  return moves.filter(({ at }) => at > last - NEWS_MS);
+  return moves.filter(({ at }) => at > after && at > last - NEWS_MS);
 };
 
-export const DiagramView = ({ row }: { readonly row: ServiceRow }): ComponentChildren => {
+export const DiagramView = ({ path, moves }: DiagramProps): ComponentChildren => {
   const box = useRef<HTMLDivElement>(null);
-  const seen = useRef({ at: recentMoves.value.at(-1)?.at ?? 0, path: '' });
-  const path = pathOf(row.state, row.substate);
+  const lastAt = moves.at(-1)?.at ?? 0;
+  const seen = useRef({ at: lastAt, path: '' });
   useEffect(() => {
     const svg = box.current;
     if (svg === null) return;
@@ -35,7 +45,9 @@ export const DiagramView = ({ row }: { readonly row: ServiceRow }): ComponentChi
       from: element.dataset.from ?? '',
       to: element.dataset.to ?? '',
     }));
-    for (const move of newsOf(row.ip, seen.current.at)) {
+    // A replay may have gone back.
+    seen.current.at = Math.min(seen.current.at, lastAt);
+    for (const move of newsOf(moves, seen.current.at)) {
       for (const { element } of takenArrows(arrows, seen.current.path, move)) {
         element.classList.add('taken');
         setTimeout(() => element.classList.remove('taken'), TAKEN_MS);
@@ -43,7 +55,7 @@ export const DiagramView = ({ row }: { readonly row: ServiceRow }): ComponentChi
       seen.current.at = move.at;
     }
     seen.current.path = path;
-  }, [path, recentMoves.value]);
+  }, [path, lastAt]);
   return h(
     'section',
     { class: 'diagram', 'aria-label': `State machine; now ${path}`, tabIndex: 0 },

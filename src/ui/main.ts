@@ -4,6 +4,7 @@ import { type ComponentChildren, h, render } from 'preact';
 import { clock, clockOffset, link, startLive, told } from './live.ts';
 import { OneIpView } from './one-ip.ts';
 import { Overview } from './overview.ts';
+import { PastView } from './past-view.ts';
 import { timeOfDay } from './words.ts';
 
 const place = signal(location.hash);
@@ -31,11 +32,17 @@ const Header = (): ComponentChildren => {
     'header',
     { class: 'bar' },
     h('a', { href: '#/', class: 'brand' }, 'Holdfast'),
+    h('nav', null, h('a', { href: '#/' }, 'Now'), ' ', h('a', { href: '#/past' }, 'Past')),
     node === null ? null : h('span', { class: 'node-name' }, `node ${node.node}`),
     node === null ? null : h('span', { class: 'version' }, node.version),
     h('span', { class: 'clock' }, `${timeOfDay(clock.value + clockOffset.value).slice(0, 8)} UTC`),
     h('span', { class: `link ${state}`, role: 'status' }, LINKS[state]),
   );
+};
+
+const viewOf = (ip: string | null): ComponentChildren => {
+  if (place.value === '#/past') return h(PastView, null);
+  return ip === null ? h(Overview, null) : h(OneIpView, { key: ip, ip });
 };
 
 const Page = (): ComponentChildren => {
@@ -44,14 +51,18 @@ const Page = (): ComponentChildren => {
     'div',
     { class: link.value === 'away' ? 'page old' : 'page' },
     h(Header, null),
-    h('main', null, ip === null ? h(Overview, null) : h(OneIpView, { key: ip, ip })),
+    h('main', null, viewOf(ip)),
   );
 };
 
 effect(() => {
   const ip = ipOf(place.value);
   const name = told.value.node?.node;
-  document.title = [ip ?? 'Overview', ...(name === undefined ? [] : [name]), 'Holdfast'].join(' · ');
+  document.title = [
+    ip ?? (place.value === '#/past' ? 'Past' : 'Overview'),
+    ...(name === undefined ? [] : [name]),
+    'Holdfast',
+  ].join(' · ');
 });
 
 startLive();

@@ -2,6 +2,7 @@
 import { type ComponentChildren, h } from 'preact';
 import { useEffect, useState } from 'preact/hooks';
 import { DiagramView } from './diagram-view.ts';
+import { pathOf } from './lighting.ts';
 import { clock, clockOffset, link, recentMoves, told } from './live.ts';
 import type { History, OneIp, ServiceRow } from './rows.ts';
 import { ago, moment, timeOfDay } from './words.ts';
@@ -171,7 +172,10 @@ export const OneIpView = ({ ip }: { readonly ip: string }): ComponentChildren =>
       'div',
       { class: 'columns' },
       h('div', null, h(Facts, { row }), h(Candidates, { row }), h(Moves, { ip }), h(HistoryView, { row })),
-      h(DiagramView, { row }),
+      h(DiagramView, {
+        path: pathOf(row.state, row.substate),
+        moves: recentMoves.value.filter((move) => move.ip === ip),
+      }),
     ),
   );
 };

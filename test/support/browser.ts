@@ -8,7 +8,7 @@ const PLACES = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/goog
 /** Where Chromium is: CHROMIUM names it, or Debian's place; null: not here. */
 export const chromiumPath = (): string | null => {
   const { CHROMIUM: named } = process.env;
-  return named ?? PLACES.find((path) => existsSync(path)) ?? null;
+  return named || (PLACES.find((path) => existsSync(path)) ?? null);
 };
 
 export const launchBrowser = (executablePath: string): Promise<Browser> =>
