@@ -67,7 +67,7 @@ const lay = (segments: readonly Segment[]): void => {
   sight.value = whole;
   at.value = whole.to;
   chosenIp.value = lanes.value[0]?.ip ?? null;
-  chosenNode.value = opened[0]?.life.node ?? null;
+  chosenNode.value = null;
 };
 
 const open = async (files: readonly File[]): Promise<void> => {
@@ -197,7 +197,11 @@ const Nodes = ({
   readonly ip: string;
 }): ComponentChildren => {
   const views = lives.map((life) => seenBy(life, ip));
-  const shown = views.find(({ life }) => life.node === chosenNode.value) ?? views[0];
+  // Until somebody chooses: a node that ran then.
+  const shown =
+    views.find(({ life }) => life.node === chosenNode.value) ??
+    views.find(({ service }) => service !== null) ??
+    views[0];
   if (shown === undefined) return null;
   const { lane, service } = shown;
   const moves = lane.life.transitions.filter(
