@@ -35,6 +35,11 @@ test('a Service gets an address of the pool, the address an owner, and the Servi
     [status?.state, status?.epoch, status?.interface, status?.mac],
     ['leader', 1, 'eth0', '02:00:00:00:00:01'],
   );
+  n1.settled('10.99.0.100', 3);
+  await until('it says how many clients there were', async () => {
+    const said = (await objectsOf(cluster)).get('10.99.0.100');
+    return said?.clients === 3 && said.holder === 'n1';
+  });
   const reasons = async () =>
     (await listOf(cluster, '/api/v1/namespaces/shop/events')).map(({ reason }) => reason).sort();
   await until('the Events are there', async () => (await reasons()).length >= 2);

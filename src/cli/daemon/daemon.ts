@@ -269,6 +269,10 @@ export const runDaemon = async (
             clusterIps = ips;
             configureWire();
           },
+          onSettled: (listener) =>
+            wire.onFact(({ input }) => {
+              if (input.type === 'clients.settled') listener(input.ip, input.known);
+            }),
           lastKnown: () => lastKnownServices(directory, config.node),
         });
 

@@ -21,6 +21,8 @@ export interface KubeDaemon {
   readonly inputs: readonly StampedInput[];
   readonly wiring: ClusterWiring;
   tell(input: Input): void;
+  /** As if the wire thread had asked the clients of an IP. */
+  settled(ip: Ip, known: number): void;
   /** As SIGKILL: no Lease is given up. */
   kill(): void;
 }
@@ -59,6 +61,7 @@ export const startDaemon = async (
       settle: () => {},
     },
   });
+  let settled: (ip: Ip, known: number) => void = () => {};
   const instance = Buffer.from(node.padEnd(8, '0').slice(0, 8)).toString('hex');
   const wiring = startCluster({
     client: opened.value,
@@ -73,6 +76,9 @@ export const startDaemon = async (
     now,
     log: pino({ level: process.env.HOLDFAST_TEST_LOG ?? 'silent', base: { node } }),
     onServiceIps: () => {},
+    onSettled: (listener) => {
+      settled = listener;
+    },
     lastKnown: () => lastKnown,
   });
   runtime.start();
@@ -91,7 +97,7 @@ export const startDaemon = async (
     void wiring.close();
   };
   context.after(kill);
-  return { node, core, inputs, wiring, tell, kill };
+  return { node, core, inputs, wiring, tell, settled: (ip, known) => settled(ip, known), kill };
 };
 
 export const leads = ({ core }: KubeDaemon): readonly Ip[] =>

@@ -50,6 +50,8 @@ export interface ClusterParts {
   readonly now: () => number;
   readonly log: Logger;
   readonly onServiceIps: (ips: readonly Ip[]) => void;
+  /** Calls back with how many clients of an IP were known when this node took it, once they have been asked. */
+  readonly onSettled: (listener: (ip: Ip, known: number) => void) => void;
   /** What the last life of this node knew. */
   readonly lastKnown: () => readonly ServiceIpConfig[];
 }
@@ -203,6 +205,7 @@ export const startCluster = (parts: ClusterParts): ClusterWiring => {
     // A claim that turns strong is no transition.
     effectsOf(effects$, 'answer.start').subscribe(objects.changed);
   }
+  parts.onSettled(objects.settled);
   effectsOf(effects$, 'reserve').subscribe((effects) => effects.forEach(objects.reserve));
 
   const remembering = setTimeout(() => {

@@ -27,6 +27,8 @@ export const JUDGED_MS = 50;
 export const RESERVED_MS = 2_000;
 /** The schema's limit (deploy/crds/serviceips.yaml). */
 const MAX_REASON = 512;
+/** The object may not have been written yet, or by another one meanwhile. */
+const TELL_CLIENTS = 3;
 
 export interface ObjectWriterParts {
   readonly client: ClusterClient;
@@ -45,6 +47,8 @@ export interface ObjectWriter {
   /** This node's part in these IPs, or its claim, changed. */
   changed(effects: readonly Extract<Effect, { type: 'record' | 'answer.start' }>[]): void;
   reserve(effect: Extract<Effect, { type: 'reserve' }>): void;
+  /** How many clients of an IP were known when this node took it. */
+  settled(ip: Ip, known: number): void;
   facts(): readonly ServiceIpFact[];
   close(): void;
 }
@@ -77,7 +81,8 @@ export const wantedStatus = (
     if (isSaid && held.state === 'leader') return null;
     return {
       ...{ holder: node, state: 'leader', epoch, weak, cause, reason: reason.slice(0, MAX_REASON) },
-      ...{ since: new Date(since).toISOString(), interface: name, mac },
+      // How many clients knew the way is told when they have been asked (`settled`).
+      ...{ since: new Date(since).toISOString(), interface: name, mac, clients: null },
       // Only a planned move leaves somebody who carries clients on.
       draining: cause === 'planned' ? from : [],
     };
@@ -186,6 +191,19 @@ export const createObjectWriter = (parts: ObjectWriterParts): ObjectWriter => {
   };
   const stopListening = client.reachability.onBack(publishOwed);
 
+  /** Behind the write of the move, which may be on its way; after some attempts the number is not worth more. */
+  const tellClients = (ip: Ip, clients: number, attempts: number): void => {
+    const make = (): Write | null => {
+      const object = known.get(ip);
+      const isMine = object?.held?.holder === node && object.held.epoch === core.service(ip)?.epoch;
+      return object !== undefined && isMine ? patchOf(ip, object.resourceVersion, { clients }) : null;
+    };
+    void writer.write(`clients ${ip}`, make).then((outcome) => {
+      if (outcome.ok && outcome.value !== null) return;
+      if (attempts > 1) later(AGAIN_MS, () => tellClients(ip, clients, attempts - 1));
+    });
+  };
+
   const reserve = async ({ ip, epoch, weak }: Extract<Effect, { type: 'reserve' }>): Promise<void> => {
     const answer = (won: boolean): void => tell({ type: 'reserve.answered', ip, epoch, won });
     const object = known.get(ip);
@@ -217,6 +235,10 @@ export const createObjectWriter = (parts: ObjectWriterParts): ObjectWriter => {
       for (const { ip } of effects) publish(ip);
     },
     reserve: (effect) => void reserve(effect),
+    settled: (ip, clients) => {
+      // None is what an object without the number says: most IPs need no second write.
+      if (announce && clients > 0) tellClients(ip, clients, TELL_CLIENTS);
+    },
     facts: () => [...known.values()],
     close: () => {
       stopListening();
