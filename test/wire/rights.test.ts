@@ -170,7 +170,7 @@ wireTest('exit codes are those of the program', [], async (context) => {
 
 /** A PATH with what the launcher needs and no setpriv. */
 const pathWithoutSetpriv = (folder: string): string => {
-  for (const tool of ['sh', 'stat', 'tr', 'readlink', 'dirname', 'id', 'grep']) {
+  for (const tool of ['sh', 'stat', 'tr', 'readlink', 'dirname', 'id', 'grep', 'cksum']) {
     const found = ['/usr/bin', '/bin'].map((where) => join(where, tool));
     symlinkSync(found.find((file) => readFileSync(file).length > 0) as string, join(folder, tool));
   }
