@@ -141,13 +141,13 @@ const compareWithOwn = (state: WireState, desk: HelloDesk, input: Input): void =
   }
 };
 
-/** Takes in a hello without acting on the time that has passed. */
+/** Takes in a hello without acting on the time that has passed; null when it was refused. */
 export const hearHelloOnly = (
   state: WireState,
   desk: HelloDesk,
   at: number,
   hello: HelloFrame,
-): readonly WireOutput[] => {
+): readonly WireOutput[] | null => {
   const news: Input[] = [];
   const verdict = desk.ears.hear(
     at,
@@ -161,7 +161,7 @@ export const hearHelloOnly = (
   );
   if (verdict !== 'taken') {
     state.counters.hellosRefused[verdict] = (state.counters.hellosRefused[verdict] ?? 0) + 1;
-    return [];
+    return null;
   }
   state.counters.hellosHeard += 1;
   const proven = desk.ears.provenCount();
@@ -177,7 +177,6 @@ export const hearHello = (
   at: number,
   hello: HelloFrame,
 ): readonly WireOutput[] => {
-  const taken = state.counters.hellosHeard;
-  const outputs = hearHelloOnly(state, desk, at, hello);
-  return state.counters.hellosHeard === taken ? outputs : [...outputs, ...runDesk(state, desk, at)];
+  const news = hearHelloOnly(state, desk, at, hello);
+  return news === null ? [] : [...news, ...runDesk(state, desk, at)];
 };

@@ -44,7 +44,7 @@ export const beginLookingBack = (state: WireState, byMs: number): readonly WireO
 export const lookBackAt = (state: WireState, at: number, name: string, frame: WireFrame): void => {
   const desk = state.desks.get(name);
   if (frame.kind !== 'hello' || desk === undefined) return;
-  state.beforeSleep?.news.push(...hearHelloOnly(state, desk, at, frame));
+  state.beforeSleep?.news.push(...(hearHelloOnly(state, desk, at, frame) ?? []));
 };
 
 const wasAwake = (before: ReadonlyMap<string, number>, key: string, sequence: number): boolean =>

@@ -31,7 +31,7 @@ export interface Cluster {
 }
 
 /** A Lease is valid for so long after it was renewed (design.md). */
-const LEASE_VALID_MS = 30_000;
+export const LEASE_MS = 30_000;
 /** A reservation that was refused, or not answered, is asked for again. */
 const RESERVE_AGAIN_MS = 1_000;
 
@@ -64,7 +64,7 @@ const lastAliveAt = (state: CoreState, node: NodeName): number => {
 /** Its Lease moved on after it fell silent. What was read before it was heard says nothing of its life since. */
 const isSpokenFor = (state: CoreState, node: NodeName): boolean => {
   const until = state.cluster.leases.get(node);
-  return until !== undefined && until - LEASE_VALID_MS > lastAliveAt(state, node) && !isHeard(state, node);
+  return until !== undefined && until - LEASE_MS > lastAliveAt(state, node) && !isHeard(state, node);
 };
 
 /** Not heard, and not dead before its Lease ends. */
@@ -107,7 +107,7 @@ const setLeaseTimer = (state: CoreState): void => {
 export const renewLease = (state: CoreState, node: NodeName): boolean => {
   if (node === myName(state) || isHeard(state, node)) return false;
   const wasUnheard = isUnheard(state, node);
-  state.cluster.leases.set(node, state.clock + LEASE_VALID_MS);
+  state.cluster.leases.set(node, state.clock + LEASE_MS);
   setLeaseTimer(state);
   return !wasUnheard;
 };

@@ -53,26 +53,14 @@ export const traceOf = ({ lanes, tenures, gaps }: Ownership): Trace => {
     for (const ip of ips)
       events.push({ name: 'thread_name', ph: 'M', pid, tid: laneOf(ip), args: { name: ip } });
   };
+  const band = (ip: string, from: number, to: number | null) =>
+    ({ ph: 'X', pid: OWNERS, tid: laneOf(ip), ts: ts(from), dur: ts(to ?? end) - ts(from) }) as const;
   name(OWNERS, 'service IPs: who owns');
   for (const { ip, node, from, to, began } of tenures) {
-    const at = {
-      ph: 'X',
-      pid: OWNERS,
-      tid: laneOf(ip),
-      ts: ts(from),
-      dur: ts(to ?? end) - ts(from),
-    } as const;
-    events.push({ ...at, name: node, cat: 'owner', args: { ...began } });
+    events.push({ ...band(ip, from, to), name: node, cat: 'owner', args: { ...began } });
   }
   for (const { ip, from, to } of gaps) {
-    const at = {
-      ph: 'X',
-      pid: OWNERS,
-      tid: laneOf(ip),
-      ts: ts(from),
-      dur: ts(to ?? end) - ts(from),
-    } as const;
-    events.push({ ...at, name: 'nobody', cat: 'gap' });
+    events.push({ ...band(ip, from, to), name: 'nobody', cat: 'gap' });
   }
   const nodes = [...new Set(lanes.map(({ life }) => life.node))].sort();
   for (const [index, node] of nodes.entries()) {

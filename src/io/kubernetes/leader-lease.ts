@@ -4,7 +4,7 @@
 import type { ClusterClient } from './cluster-client.ts';
 import type { Outcome } from './outcome.ts';
 import { LEASES } from './resource.ts';
-import { askOf, readObject, type StoredObject } from './writer.ts';
+import { askOf, microTime, readObject, type StoredObject } from './writer.ts';
 
 const RENEW_MS = 2_000;
 /** Without a renewal for so long, another one takes over. */
@@ -55,7 +55,7 @@ export const seekLeaderLease = (options: LeaderLeaseOptions): LeaderLease => {
     spec: {
       ...(owner === '' ? {} : { holderIdentity: owner }),
       leaseDurationSeconds: LEADER_LEASE_MS / 1000,
-      renewTime: new Date(wallNow()).toISOString().replace('Z', '000Z'),
+      renewTime: microTime(wallNow()),
     },
   });
 

@@ -2,12 +2,12 @@
 // whether its daemon lives (design.md, "Kubernetes"). Past the write queue: 10,000 ServiceIPs to write must not make
 // a living node look dead.
 import { setTimeout as sleep } from 'node:timers/promises';
-import { LEASE_MS } from '../../machines/lease-table.ts';
+import { LEASE_MS } from '../../machines/unheard.ts';
 import type { ClusterClient } from './cluster-client.ts';
 import type { Parsed } from './mirror.ts';
 import { type Failure, failed, type Outcome } from './outcome.ts';
 import { LEASES } from './resource.ts';
-import { askOf, readObject, type StoredObject, type Write } from './writer.ts';
+import { askOf, microTime, readObject, type StoredObject, type Write } from './writer.ts';
 
 const RENEW_MS = 10_000;
 /** After a failure: three attempts more before the Lease ends. */
@@ -172,8 +172,7 @@ class Renewing implements NodeLease {
   }
 
   private spec(holder: string, leaseTransitions: number): Record<string, unknown> {
-    // MicroTime: six digits, always.
-    const time = new Date(this.options.wallNow()).toISOString().replace('Z', '000Z');
+    const time = microTime(this.options.wallNow());
     return {
       // Nobody is said by leaving it out: newer servers refuse an empty name.
       ...(holder === '' ? {} : { holderIdentity: holder }),

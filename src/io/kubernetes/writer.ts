@@ -96,6 +96,9 @@ const placeOf = ({ metadata: { namespace, name } }: WrittenObject) => ({
   ...(name === undefined ? {} : { name }),
 });
 
+/** Kubernetes' MicroTime: six digits behind the second, always. `at`: milliseconds since 1970. */
+export const microTime = (at: number): string => new Date(at).toISOString().replace('Z', '000Z');
+
 /** The request that a write is. */
 export const askOf = (write: Write): Ask => {
   const { resource } = write;

@@ -254,17 +254,6 @@ test('a pool may have a drain of its own', () => {
   assert.equal(node.state(V4), 'unowned');
 });
 
-test('a Lease that was read before its node was heard does not make it live on when it falls silent', () => {
-  const node = createClustered();
-  node.at(5, renewed('n2'));
-  node.at(10, heard('n2'));
-  node.at(20, whole('n2'));
-  node.at(30, claimed('n2', claim('n2', V4, 4)));
-  node.at(2_000, late('n2', 1_900));
-  assert.deepEqual(reserves(node.at(2_100, CLOCK)), []);
-  assert.equal(node.state(V4), 'leader');
-});
-
 test('a node takes at the epoch that it reserved, though it reads of its own reservation first', () => {
   const node = createClustered();
   node.at(100, renewed('n2'));
