@@ -1,5 +1,6 @@
 // Hellos of one interface, both ways: composes this node's, takes in those of others, and shuts an answer in the
 // very moment a better claim for it is heard. Part of the wire step; pure.
+import type { Prefix } from './addresses.ts';
 import { isBetter } from './claims.ts';
 import type { Ip } from './frames.ts';
 import { createFreshness, echoOf, type Freshness } from './freshness.ts';
@@ -7,6 +8,7 @@ import {
   BESIDE_TABLE_ROOM,
   claimOctets,
   type HelloFrame,
+  type Instance,
   instanceOn,
   MAX_HEARS,
   MAX_SUBNETS,
@@ -14,7 +16,7 @@ import {
 } from './hello.ts';
 import { createHelloEars, type HelloEars } from './hello-ears.ts';
 import { createHelloVoice, type HelloVoice } from './hello-voice.ts';
-import type { Input } from './inputs.ts';
+import type { Input, InterfaceFact } from './inputs.ts';
 import { effectiveHoldMs, effectiveIntervalMs } from './segments.ts';
 import type { WireOutput } from './wire-facts.ts';
 import { isSending, macOf, type WireState } from './wire-state.ts';
@@ -30,6 +32,10 @@ export interface HelloDesk {
   toldVersion: number;
   /** Proven peers by then: a new one is told the whole table. */
   proven: number;
+  /** What hellos name of the interface, worked out once for each that is new. */
+  subnets: { readonly of: InterfaceFact; readonly named: readonly Prefix[] } | null;
+  /** This birth's instance on the interface, likewise. */
+  instance: { readonly of: Instance; readonly here: Instance } | null;
 }
 
 /** `sequence`: the last that this node said on the interface; listeners refuse what does not grow. */
@@ -42,7 +48,23 @@ export const createHelloDesk = (name: string, sequence = 0): HelloDesk => ({
   sequence,
   toldVersion: -1,
   proven: 0,
+  subnets: null,
+  instance: null,
 });
+
+const instanceHere = (state: WireState, desk: HelloDesk): Instance => {
+  if (desk.instance?.of !== state.instance)
+    desk.instance = { of: state.instance, here: instanceOn(state.instance, desk.name) };
+  return desk.instance.here;
+};
+
+const namedSubnets = (desk: HelloDesk, fact: InterfaceFact): readonly Prefix[] => {
+  if (desk.subnets?.of !== fact) {
+    const named = fact.prefixes.filter(({ ip }) => !ip.startsWith('fe80')).slice(0, MAX_SUBNETS);
+    desk.subnets = { of: fact, named };
+  }
+  return desk.subnets.named;
+};
 
 /** TLV heads, instances of 8 octets and echoes of 4, prefixes of at most 18 (docs/protocol.md). */
 const octetsOf = (hears: number, subnets: number): number => 5 * 3 + hears * (8 + 4) + subnets * 18;
@@ -65,10 +87,11 @@ const compose = (state: WireState, desk: HelloDesk, at: number): HelloFrame | nu
   const fact = state.interfaces.get(desk.name);
   if (mac === null || fact === undefined) return null;
   const intervalMs = intervalOf(state, desk);
-  const hears = desk.ears.heard().slice(0, MAX_HEARS);
+  const all = desk.ears.heard();
+  const hears = all.length <= MAX_HEARS ? all : all.slice(0, MAX_HEARS);
   desk.sequence += 1;
   desk.toldVersion = desk.ears.heardVersion();
-  const subnets = fact.prefixes.filter(({ ip }) => !ip.startsWith('fe80')).slice(0, MAX_SUBNETS);
+  const subnets = namedSubnets(desk, fact);
   const used = octetsOf(hears.length, subnets.length);
   const witnessed = fitting(desk.witnessed, used);
   const besideTable = witnessed.reduce((sum, claim) => sum + witnessOctets(claim), used);
@@ -82,7 +105,7 @@ const compose = (state: WireState, desk: HelloDesk, at: number): HelloFrame | nu
     kind: 'hello',
     ethernetSource: mac,
     node: state.config.node,
-    instance: instanceOn(state.instance, desk.name),
+    instance: instanceHere(state, desk),
     sequence: desk.sequence,
     ...timing,
     flags: state.flags,
@@ -154,7 +177,7 @@ export const hearHelloOnly = (
     hello,
     {
       node: state.config.node,
-      instance: instanceOn(state.instance, desk.name),
+      instance: instanceHere(state, desk),
       isFresh: desk.freshness.isFresh,
     },
     news,

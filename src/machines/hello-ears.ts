@@ -1,6 +1,7 @@
 // What this node hears in the hellos of one interface: who is there, proven or not, what each claims, and since
 // when somebody is late. Turns the stream of hellos into news for the core. Part of the wire step; pure.
 import { addressKey, FIRST_KEY, LAST_KEY } from './address-key.ts';
+import type { Prefix } from './addresses.ts';
 import { type Claim, isBetter, type NodeName } from './claims.ts';
 import type { Ip, Mac } from './frames.ts';
 import { isLaterEcho } from './freshness.ts';
@@ -39,8 +40,8 @@ interface Peer {
   isLate: boolean;
   /** Within its hold time. */
   isHeard: boolean;
-  /** All that a fact about it says, to see whether a hello brings news. */
-  said: string;
+  /** What was said of it last, to see whether a hello brings news; null: nothing since it fell silent. */
+  said: PeerFact | null;
   readonly claims: Map<Ip, HeldClaim & { readonly key: string }>;
   /**
    * What it held when it fell silent, by key. The core may have kept that, if somebody vouched for the peer: what is
@@ -49,7 +50,9 @@ interface Peer {
   readonly former: Map<Ip, string>;
   /** IPs that it gave, or is to give, to others, and whose clients it keeps. */
   readonly kept: Set<Ip>;
-  witnessed: string;
+  witnessed: readonly WitnessedClaim[];
+  /** The slices that its claims were last brought into line with; null when anything else has touched them since. */
+  settled: readonly Slice[] | null;
   /** Ranges of its table heard since it became heard, merged and sorted; null once whole. */
   covered: { from: string; to: string }[] | null;
 }
@@ -105,11 +108,34 @@ const addRange = (ranges: { from: string; to: string }[], added: Slice): { from:
   return merged;
 };
 
+const isSameList = <T>(a: readonly T[], b: readonly T[], isSame: (a: T, b: T) => boolean): boolean =>
+  a === b || (a.length === b.length && a.every((one, index) => isSame(one, b[index] as T)));
+
+const isSameName = (a: string, b: string): boolean => a === b;
+const isSamePrefix = (a: Prefix, b: Prefix): boolean => a.ip === b.ip && a.length === b.length;
+const isSameWitnessed = (a: WitnessedClaim, b: WitnessedClaim): boolean =>
+  a.ip === b.ip && a.epoch === b.epoch && a.weak === b.weak && a.node === b.node && a.instance === b.instance;
+
+/** Does the hello say of its sender what was said before? */
+const saysSame = (said: PeerFact, peer: Peer, { flags, subnets, hears }: HelloFrame): boolean =>
+  said.mac === peer.mac &&
+  said.proven === peer.isProven &&
+  said.intervalMs === peer.intervalMs &&
+  said.holdMs === peer.holdMs &&
+  said.flags.starting === flags.starting &&
+  said.flags.ready === flags.ready &&
+  said.flags.leaving === flags.leaving &&
+  isSameList(said.hears, hears, isSameName) &&
+  isSameList(said.subnets, subnets, isSamePrefix);
+
 const isWhole = (ranges: readonly { readonly from: string; readonly to: string }[]): boolean =>
   ranges.some(({ from, to }) => from === FIRST_KEY && to === LAST_KEY);
 
 export const createHelloEars = (interfaceName: string): HelloEars => {
   const peers = new Map<Instance, Peer>();
+  /** What `heard()` says, until a peer comes, goes or is proven. */
+  let listed: readonly Instance[] | null = null;
+  let proven: number | null = null;
   /** The last sequence of every instance, kept beyond its silence, and whether another birth has voided it. */
   const remembered = new Map<Instance, { sequence: number; isVoid: boolean }>();
   let version = 0;
@@ -133,25 +159,35 @@ export const createHelloEars = (interfaceName: string): HelloEars => {
     if (remembered.size > MAX_INSTANCES) remembered.delete(remembered.keys().next().value as Instance);
   };
 
+  const changePeers = (): void => {
+    listed = null;
+    proven = null;
+  };
+
   const forget = (peer: Peer, isVoid: boolean): void => {
     peers.delete(peer.instance);
     remember(peer.instance, peer.sequence, isVoid);
     version += 1;
+    changePeers();
   };
 
   const silence = (peer: Peer): void => {
     peer.isHeard = false;
+    changePeers();
     for (const { ip, key } of peer.claims.values()) peer.former.set(ip, key);
     peer.claims.clear();
     peer.kept.clear();
     peer.covered = [];
-    peer.witnessed = '';
-    peer.said = '';
+    peer.witnessed = [];
+    peer.said = null;
+    peer.settled = null;
     version += 1;
   };
 
   /** The claims of `hello` as news: what the peer did not say before, and what it says no longer. */
   const hearClaims = (peer: Peer, hello: HelloFrame, news: Input[]): void => {
+    if (hello.changes.length === 0 && hello.slices === peer.settled) return;
+    peer.settled = hello.changes.length === 0 ? hello.slices : null;
     const claims: PeerClaim[] = [];
     const released: Ip[] = [];
     const hold = (claim: SaidClaim, successor: NodeName | null): void => {
@@ -193,9 +229,8 @@ export const createHelloEars = (interfaceName: string): HelloEars => {
 
   const hearTable = (peer: Peer, hello: HelloFrame, news: Input[]): void => {
     hearClaims(peer, hello, news);
-    const witnessed = JSON.stringify(hello.witnessed);
-    if (witnessed !== peer.witnessed && !(witnessed === '[]' && peer.witnessed === '')) {
-      peer.witnessed = witnessed;
+    if (!isSameList(hello.witnessed, peer.witnessed, isSameWitnessed)) {
+      peer.witnessed = hello.witnessed;
       const claims: readonly WitnessedClaim[] = hello.witnessed;
       news.push({ type: 'claims.witnessed', interface: interfaceName, node: peer.node, claims });
     }
@@ -257,14 +292,16 @@ export const createHelloEars = (interfaceName: string): HelloEars => {
       lastEcho: null,
       isLate: false,
       isHeard: false,
-      said: '',
+      said: null,
       claims: new Map(),
       former: new Map(),
       kept: new Set(),
-      witnessed: '',
+      witnessed: [],
+      settled: null,
       covered: [],
     };
     peers.set(hello.instance, peer);
+    changePeers();
     return peer;
   };
 
@@ -272,14 +309,14 @@ export const createHelloEars = (interfaceName: string): HelloEars => {
     hear: (at, hello, own, news) => {
       if (hello.instance === own.instance) return 'own';
       const past = remembered.get(hello.instance);
-      const listed = hello.hears.indexOf(own.instance);
-      const echo = hello.echoes[listed];
-      const isFresh = listed >= 0 && own.isFresh(at, echo);
+      const place = hello.hears.indexOf(own.instance);
+      const echo = hello.echoes[place];
+      const isFresh = place >= 0 && own.isFresh(at, echo);
       if (past?.isVoid && !(isFresh && isLaterBirth(hello.node, echo, at))) return 'void-instance';
       const known = peers.get(hello.instance);
       const lastSequence = known?.sequence ?? past?.sequence ?? 0;
       if (hello.sequence <= lastSequence) return 'replayed';
-      if (listed >= 0 && !isFresh) return 'stale';
+      if (place >= 0 && !isFresh) return 'stale';
       if (known === undefined && peers.size >= MAX_PEERS && !makeRoom()) return 'too-many-peers';
       const peer = known ?? meet(hello);
       peer.sequence = hello.sequence;
@@ -290,21 +327,23 @@ export const createHelloEars = (interfaceName: string): HelloEars => {
       peer.holdMs = hello.holdMs;
       const wasLate = peer.isLate;
       peer.isLate = false;
-      if (!peer.isHeard) version += 1;
+      if (!peer.isHeard) {
+        version += 1;
+        changePeers();
+      }
       peer.isHeard = true;
       // A frame that lists this birth was made after it: replay protection without clocks or stored state.
-      if (!peer.isProven && listed >= 0 && !isNameInUse(peer, at)) {
+      if (!peer.isProven && place >= 0 && !isNameInUse(peer, at)) {
         peer.isProven = true;
+        changePeers();
         voidOlder(peer);
       }
-      const fact = factOf(peer, hello);
-      const said = JSON.stringify(fact);
-      if (wasLate && peer.said !== '') {
+      if (wasLate && peer.said !== null) {
         news.push({ type: 'peer.back', interface: interfaceName, node: peer.node, instance: peer.instance });
       }
-      if (said !== peer.said) {
-        peer.said = said;
-        news.push({ type: 'peer.heard', peer: fact });
+      if (peer.said === null || !saysSame(peer.said, peer, hello)) {
+        peer.said = factOf(peer, hello);
+        news.push({ type: 'peer.heard', peer: peer.said });
       }
       if (peer.isProven) hearTable(peer, hello, news);
       return 'taken';
@@ -321,7 +360,7 @@ export const createHelloEars = (interfaceName: string): HelloEars => {
       }
     },
     runClock: (at, news) => {
-      for (const peer of [...peers.values()]) {
+      for (const peer of peers.values()) {
         const { node, instance } = peer;
         if (!peer.isLate && at >= peer.lastAt + LATE_INTERVALS * peer.intervalMs) {
           peer.isLate = true;
@@ -345,13 +384,19 @@ export const createHelloEars = (interfaceName: string): HelloEars => {
       return next;
     },
     heard: () => {
+      if (listed !== null) return listed;
       const heard = [...peers.values()].filter(({ isHeard }) => isHeard);
       // Proven ones first: where there is no room for all, replays of old lives must not displace them.
-      return heard.sort((a, b) => Number(b.isProven) - Number(a.isProven)).map(({ instance }) => instance);
+      heard.sort((a, b) => Number(b.isProven) - Number(a.isProven));
+      listed = heard.map(({ instance }) => instance);
+      return listed;
     },
     lastSequence: (instance) => peers.get(instance)?.sequence ?? 0,
     heardVersion: () => version,
-    provenCount: () => [...peers.values()].filter(({ isHeard, isProven }) => isHeard && isProven).length,
+    provenCount: () => {
+      proven ??= [...peers.values()].filter(({ isHeard, isProven }) => isHeard && isProven).length;
+      return proven;
+    },
     lastHeard: () =>
       Object.fromEntries([...peers.values()].map(({ instance, lastAt }) => [instance, lastAt])),
     isPeerMac: (mac) => {

@@ -21,6 +21,8 @@ const MAX_RESTATED = 100;
 /** Octets kept for slices when changes abound, so that the table goes on rotating. */
 const SLICE_SHARE = 300;
 
+const NO_CHANGES: readonly SaidChange[] = [];
+
 export interface HelloVoice {
   /** The table has (or no longer has) this claim; also said when nothing but the successor is new. */
   setClaim(claim: SaidClaim, successor?: NodeName | null, kept?: boolean): void;
@@ -63,6 +65,9 @@ export const createHelloVoice = (): HelloVoice => {
   const table = new Map<Ip, Entry>();
   /** The table's claims in key order; null when it must be sorted anew. */
   let sorted: { readonly claim: SaidClaim; readonly key: string }[] | null = null;
+  /** Slices of that order as they were cut, by where they begin, and the room that they were cut for. */
+  const cut = new Map<string, readonly [Slice]>();
+  let cutFor = 0;
   /** Claims dropped whose clients are kept. */
   const keeping = new Map<Ip, SaidClaim>();
   const pending = new Map<Ip, Pending>();
@@ -79,7 +84,10 @@ export const createHelloVoice = (): HelloVoice => {
   };
 
   const inOrder = (): { readonly claim: SaidClaim; readonly key: string }[] => {
-    sorted ??= [...table.values()].sort((a, b) => (a.key < b.key ? -1 : 1));
+    if (sorted === null) {
+      sorted = [...table.values()].sort((a, b) => (a.key < b.key ? -1 : 1));
+      cut.clear();
+    }
     return sorted;
   };
 
@@ -113,9 +121,8 @@ export const createHelloVoice = (): HelloVoice => {
     return low;
   };
 
-  const takeSlices = (room: number): Slice[] => {
+  const cutSlice = (from: string, room: number): Slice => {
     const claims = inOrder();
-    const from = cursor;
     const said: SaidClaim[] = [];
     let left = room - SLICE_OCTETS;
     let to = LAST_KEY;
@@ -128,9 +135,21 @@ export const createHelloVoice = (): HelloVoice => {
       }
       said.push(claim);
     }
+    return { from, to, claims: said };
+  };
+
+  /** The same table in the same room is the same slice: hellos repeat it far more often than it changes. */
+  const takeSlices = (room: number): readonly [Slice] => {
+    inOrder();
+    if (room !== cutFor) cut.clear();
+    cutFor = room;
+    const from = cursor;
+    const slices = cut.get(from) ?? ([cutSlice(from, room)] as const);
+    cut.set(from, slices);
+    const [{ to }] = slices;
     cursor = to === LAST_KEY ? FIRST_KEY : to;
     if (cursor === FIRST_KEY && roundsToTell > 0) roundsToTell -= 1;
-    return [{ from, to, claims: said }];
+    return slices;
   };
 
   return {
@@ -195,7 +214,7 @@ export const createHelloVoice = (): HelloVoice => {
       lastAt = at;
       isHurried = false;
       const room = HELLO_ROOM - otherOctets;
-      const changes = takeChanges(room - SLICE_SHARE);
+      const changes = pending.size === 0 ? NO_CHANGES : takeChanges(room - SLICE_SHARE);
       const used = changes.reduce(
         (sum, { ip, successor }) => sum + claimOctets(ip) + 1 + (successor?.length ?? 0),
         0,

@@ -315,6 +315,11 @@ const dispatch = (state: WireState, at: number, event: WireEvent): readonly Wire
   }
 };
 
+const earlier = (a: number | null, b: number | null): number | null => {
+  if (a === null || b === null) return a ?? b;
+  return Math.min(a, b);
+};
+
 export const createWireStep = (config: WireConfig, instance: Instance): WireStep => {
   const state = createWireState(config, instance);
   const isMuted = ({ type }: WireOutput): boolean => type === 'send' || type === 'advertise';
@@ -325,20 +330,14 @@ export const createWireStep = (config: WireConfig, instance: Instance): WireStep
       return outputs.filter((output) => !isMuted(output));
     },
     nextDeadline: () => {
-      const deadlines = [
-        state.announcer.nextDeadline(),
-        state.probes.nextDeadline(),
-        state.clients.nextDeadline(),
-        state.carrier.nextDeadline(),
-      ];
-      if (!state.isShut) for (const desk of state.desks.values()) deadlines.push(deskDeadline(state, desk));
-      if (!state.isShut && state.mainAliveAt !== null)
-        deadlines.push(state.mainAliveAt + state.config.watchdogMs);
-      if (state.isMainHung) deadlines.push(state.lookAgainAt);
-      let next: number | null = null;
-      for (const deadline of deadlines)
-        if (deadline !== null && (next === null || deadline < next)) next = deadline;
-      return next;
+      let next = earlier(state.announcer.nextDeadline(), state.probes.nextDeadline());
+      next = earlier(next, state.clients.nextDeadline());
+      next = earlier(next, state.carrier.nextDeadline());
+      if (state.isMainHung) next = earlier(next, state.lookAgainAt);
+      if (state.isShut) return next;
+      for (const desk of state.desks.values()) next = earlier(next, deskDeadline(state, desk));
+      const { mainAliveAt, config: now } = state;
+      return mainAliveAt === null ? next : earlier(next, mainAliveAt + now.watchdogMs);
     },
     counters: state.counters,
     answering: () => state.answers.size,

@@ -38,7 +38,8 @@ export interface SegmentOptions {
 
 export interface Segment {
   readonly ports: ReadonlyMap<string, Port>;
-  attach(name: string, link: Link, receive: (frame: SimFrame) => void): Port;
+  /** `takesHellos`: the host has joined their group; its card drops them otherwise. */
+  attach(name: string, link: Link, receive: (frame: SimFrame) => void, takesHellos?: boolean): Port;
   send(from: Port, frame: SimFrame): void;
   setCarrier(port: Port, up: boolean): void;
   /** Breaks, or mends, the way from one port to another; the way back stays as it is. */
@@ -55,6 +56,7 @@ export interface Segment {
 
 interface Attached extends Port {
   readonly receive: (frame: SimFrame) => void;
+  readonly takesHellos: boolean;
   /** When the newest frame on the way to the host arrives: later ones do not overtake it. */
   busyUntil: number;
 }
@@ -100,6 +102,7 @@ export const createSegment = ({ queue, random, ageMs, onLost }: SegmentOptions):
     const jitter = from.link.jitterMs + link.jitterMs;
     const when = queue.now() + delay + (jitter > 0 ? random.next() * jitter : 0);
     to.busyUntil = Math.max(to.busyUntil + GRAIN_MS, when);
+    if (frame.kind === 'hello' && !to.takesHellos) return;
     queue.at(to.busyUntil, () => {
       // What was on the way when the port went down is gone.
       if (to.up && !to.isDeaf) to.receive(frame);
@@ -134,7 +137,7 @@ export const createSegment = ({ queue, random, ageMs, onLost }: SegmentOptions):
 
   return {
     ports,
-    attach: (name, link, receive) => {
+    attach: (name, link, receive, takesHellos = true) => {
       const port: Attached = {
         name,
         link,
@@ -143,6 +146,7 @@ export const createSegment = ({ queue, random, ageMs, onLost }: SegmentOptions):
         isMute: false,
         isDeaf: false,
         receive,
+        takesHellos,
         busyUntil: 0,
       };
       ports.set(name, port);

@@ -72,6 +72,8 @@ export const createSimWire = (options: SimWireOptions): SimWire => {
   let isEnded = false;
   let laggedUntil = 0;
   let alarmAt = Number.POSITIVE_INFINITY;
+  /** The step's deadline after the last event that it took. */
+  let wanted = step.nextDeadline();
   let commandsReadyAt = 0;
 
   const setAnswering = (ip: Ip, isOn: boolean): void => {
@@ -133,7 +135,6 @@ export const createSimWire = (options: SimWireOptions): SimWire => {
   const wake = (): void => {
     if (isPaused || isEnded || queue.now() < laggedUntil) return;
     const woke = clock.now();
-    const wanted = step.nextDeadline();
     const lateMs = woke - Math.max(lastRunAt, wanted ?? woke);
     lastRunAt = woke;
     if (lateMs >= OVERSLEPT_MS) emit(woke, step.step(woke, { type: 'overslept', byMs: lateMs }));
@@ -149,18 +150,18 @@ export const createSimWire = (options: SimWireOptions): SimWire => {
         emit(at, step.step(at, { type: 'frame', interface: name, frame }));
       }
     }
-    const deadline = step.nextDeadline();
-    if (deadline !== null && deadline <= clock.now()) {
+    wanted = step.nextDeadline();
+    if (wanted !== null && wanted <= clock.now()) {
       emit(clock.now(), step.step(clock.now(), { type: 'clock' }));
+      wanted = step.nextDeadline();
     }
     followTable();
     setAlarm();
   };
 
   const setAlarm = (): void => {
-    const deadline = step.nextDeadline();
-    if (deadline === null) return;
-    const when = Math.max(clock.toSimulated(deadline), queue.now());
+    if (wanted === null) return;
+    const when = Math.max(clock.toSimulated(wanted), queue.now());
     if (when >= alarmAt) return;
     const at = when + latencies.wireTimer();
     alarmAt = when;
@@ -177,6 +178,7 @@ export const createSimWire = (options: SimWireOptions): SimWire => {
     carried.clear();
     if (isPaused || queue.now() < laggedUntil) return;
     for (const event of seen) emit(clock.now(), step.step(clock.now(), event));
+    wanted = step.nextDeadline();
     setAlarm();
   };
 

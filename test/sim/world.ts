@@ -25,7 +25,7 @@ import {
 } from './profile.ts';
 import type { Random } from './random.ts';
 import { createSegment, type Link, type Port, type Segment } from './segment.ts';
-import type { WireFrame } from './sim-frames.ts';
+import type { SimHello, WireFrame } from './sim-frames.ts';
 import { createSimNode, INTERFACE, type SimNode } from './sim-node.ts';
 import { createTrace, type Trace } from './trace.ts';
 import type { WorldObserver } from './world-observer.ts';
@@ -119,8 +119,13 @@ export const createWorld = (options: WorldOptions): World => {
   const toldAt = new Map<string, number>();
   /** The newest instance of each node. */
   const births = new Map<string, string>();
-  /** `listener's birth speaker's birth`, where a hello of the second listed the first and arrived. */
-  const believed = new Set<string>();
+  /** A listener's birth → those of speakers, where a hello of the second listed the first and arrived. */
+  const believed = new Map<string, Set<string>>();
+  const believe = (listener: string, { instance, hears }: SimHello): void => {
+    const speakers = believed.get(listener) ?? new Set<string>();
+    believed.set(listener, speakers);
+    if (!speakers.has(instance) && hears.includes(listener)) speakers.add(instance);
+  };
   let lateHelloAt = Number.NEGATIVE_INFINITY;
   const leaving = new Set<string>();
   const stopping = new Set<string>();
@@ -215,8 +220,7 @@ export const createWorld = (options: WorldOptions): World => {
           each('onEffects', name, effects, agoMs);
         },
         onFrame: (frame) => {
-          const mine = births.get(name) ?? '';
-          if (frame.kind === 'hello' && frame.hears.includes(mine)) believed.add(`${mine} ${frame.instance}`);
+          if (frame.kind === 'hello') believe(births.get(name) ?? '', frame);
           for (const observer of heardBy) observer.onHeard?.(name, frame);
         },
         onQueued: (frame) => each('onQueued', name, frame),
@@ -240,7 +244,7 @@ export const createWorld = (options: WorldOptions): World => {
 
   const clients: Client[] = options.clients.map((kind, index) => {
     const name = clientName(index);
-    const port: Port = segment.attach(name, options.link(), (frame) => client.receive(frame));
+    const port: Port = segment.attach(name, options.link(), (frame) => client.receive(frame), false);
     const client = createClient({
       name,
       kind,
@@ -252,7 +256,12 @@ export const createWorld = (options: WorldOptions): World => {
     });
     return client;
   });
-  const foreign = segment.attach('foreign', { delayMs: 0.1, jitterMs: 0, loss: 0, duplication: 0 }, () => {});
+  const foreign = segment.attach(
+    'foreign',
+    { delayMs: 0.1, jitterMs: 0, loss: 0, duplication: 0 },
+    () => {},
+    false,
+  );
 
   const isBusy = (name: string): boolean => (busyUntil.get(name) ?? 0) > queue.now();
   const health = createHealth(
@@ -413,7 +422,8 @@ export const createWorld = (options: WorldOptions): World => {
         const windowMs = profile.deadAfterMs + FRESH_INTERVALS * profile.intervalMs;
         const isKnown = [frame.instance, ...frame.hears].some((instance) => present.includes(instance));
         const isUndated = present.some(
-          (listener) => believed.has(`${listener} ${frame.instance}`) && !frame.hears.includes(listener),
+          (listener) =>
+            believed.get(listener)?.has(frame.instance) === true && !frame.hears.includes(listener),
         );
         if ((isKnown && ageMs <= windowMs) || isUndated) {
           health.disturb();

@@ -55,6 +55,23 @@ const knownRank = (ip: Ip, node: string): number => {
   return rank;
 };
 
+/** What was heard last of an instance. */
+interface Voice {
+  readonly node: string;
+  sequence: number;
+  at: number;
+  hears: readonly string[];
+  /** Since when it lists the hearer; null: it does not. */
+  listedSince: number | null;
+}
+
+/** A maker says the same again and again: what that is, which claims it keeps up, and when it was said last. */
+interface Repeated {
+  readonly slices: SimHello['slices'];
+  readonly claims: readonly Heard[];
+  at: number;
+}
+
 interface Said {
   readonly maker: string;
   readonly epoch: number;
@@ -73,20 +90,9 @@ export const claimOrder: CreateChecker = ({ world, answerers, intervalMs, holdMs
   /** `hearer` → IP → what was heard of it, newest last. */
   const heard = new Map<string, Map<Ip, Heard[]>>();
   /** `hearer` → instance → when a hello of it was heard last, and whom it listed. */
-  const voices = new Map<
-    string,
-    Map<
-      string,
-      {
-        sequence: number;
-        at: number;
-        hears: readonly string[];
-        node: string;
-        /** Since when it lists the hearer; null: it does not. */
-        listedSince: number | null;
-      }
-    >
-  >();
+  const voices = new Map<string, Map<string, Voice>>();
+  /** `hearer` → maker → what it repeats; taken over into `last` by `catchUp`, when somebody asks. */
+  const repeated = new Map<string, Map<string, Repeated>>();
   /** What each node claims, by its own last `answer.start`. */
   const own = new Map<string, Said>();
   /** When each instance said which sequence. */
@@ -107,6 +113,13 @@ export const claimOrder: CreateChecker = ({ world, answerers, intervalMs, holdMs
     const list = table.get(ip) ?? [];
     table.set(ip, list);
     return list;
+  };
+
+  const catchUp = ({ claims, at }: Repeated): void => {
+    for (const claim of claims) claim.last = Math.max(claim.last, at);
+  };
+  const catchUpAll = (hearer: string): void => {
+    for (const one of repeated.get(hearer)?.values() ?? []) catchUp(one);
   };
 
   const hearClaim = (hearer: string, ip: Ip, { maker, epoch, weak }: Said, isReplayed: boolean): boolean => {
@@ -178,22 +191,41 @@ export const claimOrder: CreateChecker = ({ world, answerers, intervalMs, holdMs
     });
   };
 
+  /** False: heard before. */
+  const hearVoice = (hearer: string, { instance, sequence, hears, node }: SimHello): boolean => {
+    const table = voices.get(hearer) ?? new Map<string, Voice>();
+    voices.set(hearer, table);
+    const now = world.queue.now();
+    const listedSince = hears.includes(instances.get(hearer) ?? '') ? now : null;
+    const known = table.get(instance);
+    if (known === undefined) {
+      table.set(instance, { sequence, at: now, hears, node, listedSince });
+      return true;
+    }
+    if (sequence <= known.sequence) return false;
+    known.sequence = sequence;
+    known.at = now;
+    known.hears = hears;
+    known.listedSince = listedSince === null ? null : (known.listedSince ?? listedSince);
+    return true;
+  };
+
   const hearHello = (hearer: string, hello: SimHello): void => {
     const maker = hello.node;
     if (maker === hearer) return;
-    const table = voices.get(hearer) ?? new Map();
-    voices.set(hearer, table);
-    if (hello.sequence <= (table.get(hello.instance)?.sequence ?? -1)) return;
-    const lists = hello.hears.includes(instances.get(hearer) ?? '');
-    table.set(hello.instance, {
-      sequence: hello.sequence,
-      at: world.queue.now(),
-      hears: hello.hears,
-      node: maker,
-      listedSince: lists ? (table.get(hello.instance)?.listedSince ?? world.queue.now()) : null,
-    });
-    const listed = new Set<Ip>();
+    if (!hearVoice(hearer, hello)) return;
     const isReplayed = hello.ethernetSource !== world.node(maker).mac;
+    const isPlain = !isReplayed && hello.changes.length === 0 && hello.witnessed.length === 0;
+    const repeats = repeated.get(hearer) ?? new Map<string, Repeated>();
+    repeated.set(hearer, repeats);
+    const before = repeats.get(maker);
+    if (before !== undefined && isPlain && before.slices === hello.slices) {
+      before.at = world.queue.now();
+      return;
+    }
+    if (before !== undefined) catchUp(before);
+    repeats.delete(maker);
+    const listed = new Set<Ip>();
     const take = (ip: Ip, epoch: number, weak: boolean): void => {
       listed.add(ip);
       const claim = { maker, epoch, weak };
@@ -206,6 +238,11 @@ export const claimOrder: CreateChecker = ({ world, answerers, intervalMs, holdMs
     const isWhole = hello.slices.length === 1 && hello.heldCount === hello.slices[0]?.claims.length;
     if (isWhole)
       for (const ip of heard.get(hearer)?.keys() ?? []) if (!listed.has(ip)) hearEnd(hearer, ip, maker);
+    if (isPlain) {
+      const kept = [...listed].map((ip) => claimsOf(hearer, ip).findLast((one) => one.maker === maker));
+      const claims = kept.filter((one) => one !== undefined);
+      repeats.set(maker, { slices: hello.slices, claims, at: world.queue.now() });
+    }
     for (const { ip, node, epoch, weak } of hello.witnessed) {
       if (node === hearer) continue;
       const known = claimsOf(hearer, ip);
@@ -225,6 +262,7 @@ export const claimOrder: CreateChecker = ({ world, answerers, intervalMs, holdMs
     const { ip, from, cause, epoch } = effect;
     if (from !== 'leader' || (cause !== 'outbid' && cause !== 'planned')) return;
     const mine = own.get(`${node} ${ip}`) ?? { maker: node, epoch, weak: false };
+    catchUpAll(node);
     const now = world.queue.now();
     const rivals = claimsOf(node, ip).filter(({ last, isOver }) => !isOver || now - last <= MEMORY_MS);
     if (rivals.some((rival) => beats(ip, rival, mine))) return;
@@ -244,6 +282,7 @@ export const claimOrder: CreateChecker = ({ world, answerers, intervalMs, holdMs
     const now = world.queue.now();
     const fitSince = world.health.fitSince(node);
     if (mine === undefined || instance === undefined || fitSince === null) return;
+    catchUpAll(node);
     for (const claim of heard.get(node)?.get(ip) ?? []) {
       const since = Math.max(claim.since, fitSince, answerers.of(ip).get(node) ?? now);
       if (claim.isOver || now - since <= holdMs + 2 * intervalMs || now - claim.last > holdMs) continue;

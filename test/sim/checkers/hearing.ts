@@ -16,33 +16,33 @@ interface Ear {
   last: number;
 }
 
-// Hellos come with the fail-over work: until then no frame has this kind, and nobody hears anybody.
-const isHello = ({ kind }: { readonly kind: string }): boolean => kind === 'hello';
-
 export const createHearing = (world: World, holdMs: number): Hearing => {
   const names = new Map<Mac, string>([...world.nodes.values()].map(({ name, mac }) => [mac, name]));
-  const ears = new Map<string, Ear>();
+  /** Listener → speaker → when its hellos came. */
+  const ears = new Map<string, Map<string, Ear>>();
   const lost = new Map<string, number>();
 
   return {
     onHeard: (node, frame) => {
-      if (!isHello(frame)) return;
-      const key = `${node}<${names.get(frame.ethernetSource) ?? ''}`;
+      if (frame.kind !== 'hello') return;
+      const speaker = names.get(frame.ethernetSource) ?? '';
       const now = world.queue.now();
-      const ear = ears.get(key);
-      if (ear === undefined) ears.set(key, { since: now, last: now });
+      const mine = ears.get(node) ?? new Map<string, Ear>();
+      ears.set(node, mine);
+      const ear = mine.get(speaker);
+      if (ear === undefined) mine.set(speaker, { since: now, last: now });
       else {
         if (now - ear.last > holdMs) ear.since = now;
         ear.last = now;
       }
     },
     onLost: (from, to, frame) => {
-      if (!isHello(frame)) return;
+      if (frame.kind !== 'hello') return;
       for (const key of [`${from} ${to}`, `${to} ${from}`]) lost.set(key, (lost.get(key) ?? 0) + 1);
     },
     mutualSince: (a, b) => {
       const connected = world.health.connectedSince(a, b);
-      const [ab, ba] = [ears.get(`${a}<${b}`), ears.get(`${b}<${a}`)];
+      const [ab, ba] = [ears.get(a)?.get(b), ears.get(b)?.get(a)];
       if (connected === null || ab === undefined || ba === undefined) return null;
       const now = world.queue.now();
       if (now - ab.last > holdMs || now - ba.last > holdMs) return null;

@@ -2,6 +2,7 @@
 // A forgotten timer may do nothing today, since every rule looks again at what is; it is a move without a cause
 // tomorrow (design.md, What must never happen, 3).
 import type { CoreCheckpoint } from '../../../src/machines/core.ts';
+import type { Life } from '../sim-node.ts';
 import type { CreateChecker } from './checker.ts';
 
 /** Each look costs a checkpoint of every node. */
@@ -39,7 +40,13 @@ const isWanted = ({ payload }: Timer, service: Kept | undefined): boolean => {
 };
 
 export const timersWanted: CreateChecker = ({ world, report }) => {
+  /** The life that was looked at last, and how many steps it had taken by then: nothing else changes a core. */
+  const looked = new Map<string, { readonly life: Life; readonly steps: number }>();
   const look = (name: string): void => {
+    const life = world.node(name).lives.at(-1);
+    const before = looked.get(name);
+    if (life === undefined || (before?.life === life && before.steps === life.steps.length)) return;
+    looked.set(name, { life, steps: life.steps.length });
     const kept = world.node(name).core()?.checkpoint();
     if (kept === undefined || kept.timers.timers.length === 0) return;
     const services = new Map(kept.services.map((service) => [service.ip, service]));

@@ -12,25 +12,29 @@ const OBEYED_MS = 5;
 /** Enough to hold one of each peer's. */
 const MAX_QUEUED = 64;
 
+interface Ear {
+  at: number;
+  isKnown: boolean;
+  isLeaving: boolean;
+}
+
 export const weakClaims: CreateChecker = ({ world, holdMs, report }) => {
   const instances = new Map<string, string>();
   /** `hearer` → peer → when it was heard last, and whether it is known. */
-  const ears = new Map<string, Map<string, { at: number; isKnown: boolean; isLeaving: boolean }>>();
+  const ears = new Map<string, Map<string, Ear>>();
   /** `node ip` → what was wrong with a strong claim, until the claim is made. */
   const mustBeWeak = new Map<string, string>();
 
   const hear = (node: string, frame: WireFrame): void => {
     if (frame.kind !== 'hello' || frame.node === node) return;
-    const table = ears.get(node) ?? new Map();
+    const table = ears.get(node) ?? new Map<string, Ear>();
     ears.set(node, table);
-    const isKnown =
+    const ear = table.get(frame.node) ?? { at: 0, isKnown: false, isLeaving: false };
+    table.set(frame.node, ear);
+    ear.at = world.queue.now();
+    ear.isLeaving = frame.flags.leaving;
+    ear.isKnown ||=
       frame.hears.includes(instances.get(node) ?? '') && frame.instance === instances.get(frame.node);
-    const before = table.get(frame.node);
-    table.set(frame.node, {
-      at: world.queue.now(),
-      isKnown: isKnown || before?.isKnown === true,
-      isLeaving: frame.flags.leaving,
-    });
   };
 
   /** What waited in the socket while the node was paused is heard when it resumes. */
