@@ -21,29 +21,53 @@ const asGroups = (text: string): string[] => {
   return [(value >> 16n).toString(16), (value & 0xffffn).toString(16)];
 };
 
+const groups = (text: string): string[] => {
+  if (text === '') return [];
+  const parts = text.split(':');
+  return text.includes('.') ? parts.flatMap(asGroups) : parts;
+};
+
 const ipv6Value = (ip: Ip): bigint => {
   const [head = '', tail] = ip.split('::');
-  const groups = (text: string): string[] => (text === '' ? [] : text.split(':').flatMap(asGroups));
   const before = groups(head);
   const after = tail === undefined ? [] : groups(tail);
   const zeros = tail === undefined ? 0 : 8 - before.length - after.length;
-  let value = 0n;
-  for (const group of [...before, ...Array<string>(zeros).fill('0'), ...after]) {
-    value = (value << 16n) | BigInt(`0x${group}`);
-  }
-  return value;
+  let digits = '0x';
+  for (const group of before) digits += group.padStart(4, '0');
+  digits += '0000'.repeat(zeros);
+  for (const group of after) digits += group.padStart(4, '0');
+  return BigInt(digits);
 };
 
 /** An address as a number, of 32 or 128 bits. */
 export const addressValue = (ip: Ip): bigint => (ip.includes(':') ? ipv6Value(ip) : ipv4Value(ip));
 
+/** An IPv4 address as a number; asked for every peer and IP when a peer dies, hence without big integers. */
+const ipv4Bits = (ip: Ip): number => {
+  let value = 0;
+  let octet = 0;
+  for (let index = 0; index < ip.length; index += 1) {
+    const code = ip.charCodeAt(index);
+    if (code === DOT) {
+      value = value * 256 + octet;
+      octet = 0;
+    } else octet = octet * 10 + code - ZERO;
+  }
+  return value * 256 + octet;
+};
+const DOT = '.'.charCodeAt(0);
+const ZERO = '0'.charCodeAt(0);
+
 /** True when the canonical address `ip` lies within `prefix`; false across families. */
 export const holds = (prefix: Prefix, ip: Ip): boolean => {
   const isIpv6 = ip.includes(':');
   if (isIpv6 !== prefix.ip.includes(':')) return false;
-  const bits = isIpv6 ? 128 : 32;
-  const shift = BigInt(bits - prefix.length);
-  return addressValue(ip) >> shift === addressValue(prefix.ip) >> shift;
+  if (!isIpv6) {
+    const size = 2 ** (32 - prefix.length);
+    return Math.floor(ipv4Bits(ip) / size) === Math.floor(ipv4Bits(prefix.ip) / size);
+  }
+  const shift = BigInt(128 - prefix.length);
+  return ipv6Value(ip) >> shift === ipv6Value(prefix.ip) >> shift;
 };
 
 const SOLICITED_NODE_PREFIX = 0xff02_0000_0000_0000_0000_0001_ff00_0000n;
