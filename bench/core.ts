@@ -1,6 +1,7 @@
 // `npm run bench:core`: how fast a recorded journal replays, and whether memory stays flat however long it is. Writes
 // a journal of a node among five with many IPs (peers late and back, claims that come and go, takeovers, clients,
-// clocks), in segments as the daemon cuts them, then replays it with the command that people use.
+// clocks), in segments as the daemon cuts them, then replays it with the command that people use. Then how much faster
+// than time a simulated cluster of five nodes runs, all checkers watching.
 // Usage: core.ts [--inputs N] [--ips N] [--keep DIR]
 import { spawnSync } from 'node:child_process';
 import { closeSync, mkdirSync, mkdtempSync, openSync, rmSync, statSync, writeSync } from 'node:fs';
@@ -16,6 +17,7 @@ import { createCore } from '../src/machines/core.ts';
 import { instanceOn } from '../src/machines/hello.ts';
 import type { Input, PeerFact } from '../src/machines/inputs.ts';
 import { JOURNAL_FORMAT } from '../src/machines/journal-formats.ts';
+import { runSimulation, type SimulationResult } from '../test/sim/run.ts';
 
 const { values } = parseArgs({
   options: {
@@ -230,6 +232,41 @@ const replay = (directory: string): Run => {
 const sizeOf = (directory: string): number =>
   findSegments([directory]).reduce((sum, file) => sum + statSync(file).size, 0);
 
+/** A quiet hour, to see the hellos' cost; then runs with the faults that their seeds draw, most of them every few seconds. */
+const QUIET_MS = 3_600_000;
+const FAULTY_SEEDS = 20;
+
+const simulated = (): string[][] => {
+  const shape = { nodes: 5, ips: Number(values.ips) };
+  const quiet = runSimulation({ ...shape, seed: 1, faults: [], durationMs: QUIET_MS });
+  const faulty = Array.from({ length: FAULTY_SEEDS }, (_, index) =>
+    runSimulation({ ...shape, seed: index + 1 }),
+  );
+  const row = (name: string, runs: readonly SimulationResult[]): string[] => {
+    const [simulatedMs, wallMs] = [
+      sumOf(runs.map((run) => run.simulatedMs)),
+      sumOf(runs.map((run) => run.wallMs)),
+    ];
+    const events = sumOf(runs.map((run) => run.events));
+    const speeds = runs.map((run) => run.simulatedMs / run.wallMs).sort((a, b) => a - b);
+    return [
+      name,
+      `${(simulatedMs / 1_000).toFixed(0)} s`,
+      `${(wallMs / 1_000).toFixed(1)} s`,
+      Math.round(events / (wallMs / 1_000)).toLocaleString('en'),
+      (simulatedMs / wallMs).toFixed(0),
+      `${speeds[0]?.toFixed(0)}–${speeds.at(-1)?.toFixed(0)}`,
+    ];
+  };
+  return [
+    ['SIMULATION', 'SIMULATED', 'TOOK', 'EVENTS/S', '× REAL TIME', 'RANGE'],
+    row('no faults', [quiet]),
+    row(`seeds 1..${FAULTY_SEEDS}`, faulty),
+  ];
+};
+
+const sumOf = (numbers: readonly number[]): number => numbers.reduce((sum, each) => sum + each, 0);
+
 const root = values.keep ?? mkdtempSync(join(tmpdir(), 'holdfast-bench-'));
 try {
   const total = Number(values.inputs);
@@ -257,7 +294,7 @@ try {
       `${peakMiB.toFixed(0)} MiB`,
     ]);
   }
-  process.stdout.write(`${table(rows)}\n`);
+  process.stdout.write(`${table(rows)}\n${table(simulated())}\n`);
 } finally {
   if (values.keep === undefined) rmSync(root, { recursive: true, force: true });
 }
