@@ -18,8 +18,8 @@ export interface Standing {
   counts(node: NodeName): boolean;
   /** Is the node heard by this one itself? Then its own words count, not those of witnesses. */
   isHeard(node: NodeName): boolean;
-  /** Does an alive peer list this instance among those it hears? */
-  isListed(instance: Instance): boolean;
+  /** An alive peer lists this instance among those it hears, and this node does not know better: that it is deaf. */
+  isVouchedFor(instance: Instance): boolean;
 }
 
 export interface Register {
@@ -80,7 +80,7 @@ export const createRegister = (from?: RegisterCheckpoint): Register => {
   const witnessOf = (ip: Ip, standing: Standing, me: NodeName): PeerClaim | null => {
     const kept = witnessed.get(ip);
     if (kept === undefined || kept.node === me || standing.isHeard(kept.node)) return null;
-    if (!standing.isListed(kept.instance)) return null;
+    if (!standing.isVouchedFor(kept.instance)) return null;
     const { instance: _, ...claim } = kept;
     return { ...claim, successor: null };
   };

@@ -65,8 +65,14 @@ export const createSegment = (name: string, from?: SegmentCheckpoint): Segment =
       const peer = peers.all.get(node);
       return peer !== undefined && isAlive(peer);
     },
-    isListed: (instance) =>
-      [...peers.all.values()].some((peer) => isAlive(peer) && peer.fact.hears.includes(instance)),
+    isVouchedFor: (instance) => {
+      const all = [...peers.all.values()];
+      // Who lists nobody is never proven here: its own hellos still tell (simulated: seed 101629).
+      const isHeard = ({ fact, state }: Peer): boolean =>
+        fact.instance === instance && state !== 'dead' && state !== 'vouched';
+      if (all.some((peer) => isHeard(peer) && isDeaf(peer))) return false;
+      return all.some((peer) => isAlive(peer) && peer.fact.hears.includes(instance));
+    },
   };
   const segment: Segment = {
     name,

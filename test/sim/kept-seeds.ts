@@ -31,4 +31,5 @@ export const KEPT_SEEDS: readonly KeptSeed[] = [
     { seed: 3142, nodes: 3 },
     { seed: 10337, nodes: 2, ips: 4 },
   ].map((options) => ({ options, found: 'hellos that were withheld and believed later' })),
+  { options: { seed: 101629 }, found: 'gave way to a deaf node whose claim a third one witnessed' },
 ];

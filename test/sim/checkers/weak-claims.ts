@@ -32,9 +32,21 @@ export const weakClaims: CreateChecker = ({ world, holdMs, report }) => {
     const ear = table.get(frame.node) ?? { at: 0, isKnown: false, isLeaving: false };
     table.set(frame.node, ear);
     ear.at = world.queue.now();
+    // Played again, it may count as a sign of life for a moment, but what it says was true once (seed 201320).
+    if (frame.ethernetSource !== world.node(frame.node).mac) return;
     ear.isLeaving = frame.flags.leaving;
     ear.isKnown ||=
       frame.hears.includes(instances.get(node) ?? '') && frame.instance === instances.get(frame.node);
+  };
+
+  /** Nodes whose main thread is held up, and until when others' were: they catch up with what was due meanwhile. */
+  const held = new Set<string>();
+  const heldUntil = new Map<string, number>();
+  const noteHeld = (): void => {
+    for (const node of world.nodes.values()) {
+      if (node.isPaused() || node.isStalled()) held.add(node.name);
+      else if (held.delete(node.name)) heldUntil.set(node.name, world.queue.now());
+    }
   };
 
   /** What waited in the socket while the node was paused is heard when it resumes. */
@@ -52,10 +64,13 @@ export const weakClaims: CreateChecker = ({ world, holdMs, report }) => {
     const peers = [...(ears.get(node)?.values() ?? [])];
     const heard = peers.filter((peer) => peer.at > at - holdMs - LATENESS_MS).length;
     // Its timers run late after a pause or while its main thread is busy: what it took it took at an earlier time, by what it knew then.
+    noteHeld();
     const { up, isDeaf, isMute } = world.port(node);
+    const now = world.queue.now();
     const fitSince = world.health.fitSince(node);
-    const wasBusy = fitSince === null ? up && !isDeaf && !isMute : world.queue.now() - fitSince < LATENESS_MS;
-    if (wasBusy) return void mustBeWeak.delete(`${node} ${ip}`);
+    const wasBusy = fitSince === null ? up && !isDeaf && !isMute : now - fitSince < LATENESS_MS;
+    const wasHeld = held.has(node) || now - (heldUntil.get(node) ?? Number.NEGATIVE_INFINITY) < LATENESS_MS;
+    if (wasBusy || wasHeld) return void mustBeWeak.delete(`${node} ${ip}`);
     const known = peers.filter(({ isKnown, isLeaving }) => isKnown && !isLeaving).length;
     if (heard > 0 && heard * 2 >= known) return void mustBeWeak.delete(`${node} ${ip}`);
     mustBeWeak.set(`${node} ${ip}`, `it heard ${heard} of ${known} known peers`);
@@ -73,7 +88,10 @@ export const weakClaims: CreateChecker = ({ world, holdMs, report }) => {
     onQueued: (node, frame) => {
       queued.set(node, [...(queued.get(node) ?? []).slice(-MAX_QUEUED), frame]);
     },
-    onDisturbed: readQueued,
+    onDisturbed: () => {
+      noteHeld();
+      readQueued();
+    },
     onEffects: (node, effects, agoMs) => {
       const at = world.queue.now() - agoMs;
       for (const effect of effects) {

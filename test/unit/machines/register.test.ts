@@ -9,7 +9,7 @@ import { claim, instanceOf } from '../../support/peers.ts';
 const standing = (over: Partial<Standing> = {}): Standing => ({
   counts: () => true,
   isHeard: () => true,
-  isListed: () => false,
+  isVouchedFor: () => false,
   ...over,
 });
 const ALL = standing();
@@ -74,7 +74,7 @@ test('a witnessed claim counts if somebody lists its maker; not against what the
   const register = createRegister();
   register.witness([witnessedClaim('n3', V4, 8)]);
   const heardBy = (...nodes: string[]) => ({
-    isListed: (instance: string) => nodes.some((node) => instanceOf(node) === instance),
+    isVouchedFor: (instance: string) => nodes.some((node) => instanceOf(node) === instance),
   });
   assert.equal(register.best(V4, standing({ isHeard: () => false }), 'n1'), null, 'nobody lists it');
   const unheard = standing({ isHeard: () => false, ...heardBy('n3') });
@@ -98,7 +98,7 @@ test('a register from a checkpoint is the same', () => {
   const restored = createRegister(JSON.parse(JSON.stringify(checkpoint)));
   assert.deepEqual(restored.checkpoint(), checkpoint);
   assert.deepEqual(restored.contested(ALL), register.contested(ALL));
-  const unheard = standing({ isHeard: () => false, isListed: () => true });
+  const unheard = standing({ isHeard: () => false, isVouchedFor: () => true });
   for (const ip of [V4, V6])
     assert.deepEqual(restored.best(ip, unheard, 'n1'), register.best(ip, unheard, 'n1'));
   register.clear();

@@ -121,6 +121,21 @@ test('the claims of a deaf peer do not stand, while somebody else hears this nod
   assert.equal(segment.standing.counts('n2'), true);
 });
 
+test('what others witness of a deaf peer does not stand either, while somebody else hears this node', () => {
+  const segment = createSegment('eth0');
+  segment.instance = MINE;
+  hear(segment, 0, 'n3', { hears: [MINE, instanceOf('n2')] });
+  assert.equal(segment.standing.isVouchedFor(instanceOf('n2')), true, 'not heard here');
+  hear(segment, 10, 'n2', { hears: [], proven: false });
+  assert.equal(segment.standing.isVouchedFor(instanceOf('n2')), false);
+  hear(segment, 20, 'n2', { hears: [instanceOf('n3')], proven: false });
+  assert.equal(
+    segment.standing.isVouchedFor(instanceOf('n2')),
+    true,
+    'it hears somebody: its way from here is broken',
+  );
+});
+
 test('the more nodes, the longer the interval: 1,000 hellos a second in all; the hold time is at least four of them', () => {
   assert.deepEqual(
     [1, 50, 51, 80].map((nodes) => effectiveIntervalMs(50, nodes)),
