@@ -186,7 +186,9 @@ export const hearSilence = (
   input: Extract<Input, { type: 'peer.late' | 'peer.back' }>,
 ): void => {
   const segment = segmentOn(state, input.interface);
-  const wasGivenUp = !segment.peers.counts(input.node);
+  // Its death voids what it had told, also when somebody vouches for it later (simulated: seed 202511).
+  const wasGivenUp =
+    !segment.peers.counts(input.node) || segment.peers.all.get(input.node)?.isWhole !== true;
   const retell = (): void => state.emit({ type: 'retell', interface: input.interface, node: input.node });
   if (input.type === 'peer.late') segment.peers.late(input.node, input.instance, input.lastHeardAt);
   else {
