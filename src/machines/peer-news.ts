@@ -187,8 +187,7 @@ export const hearSilence = (
 ): void => {
   const segment = segmentOn(state, input.interface);
   // Its death voids what it had told, also when somebody vouches for it later (simulated: seed 202511).
-  const wasGivenUp =
-    !segment.peers.counts(input.node) || segment.peers.all.get(input.node)?.isWhole !== true;
+  const wasGivenUp = !segment.peers.counts(input.node) || segment.peers.all.get(input.node)?.isWhole !== true;
   const retell = (): void => state.emit({ type: 'retell', interface: input.interface, node: input.node });
   if (input.type === 'peer.late') segment.peers.late(input.node, input.instance, input.lastHeardAt);
   else {

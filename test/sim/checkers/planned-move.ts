@@ -35,6 +35,13 @@ export const plannedMove: CreateChecker = ({ world, answerers, report }) => {
   const isWell = (name: string): boolean =>
     now() - (world.health.fitSince(name) ?? Number.POSITIVE_INFINITY) >= ABLE_AFTER_MS;
 
+  /** May it hold the IP, as far as the giver knows? What its Service asks for may be otherwise by now. */
+  const isNamed = (giver: string, ip: Ip, name: string): boolean => {
+    const services = world.node(giver).core()?.checkpoint().services ?? [];
+    const named = services.find((service) => service.ip === ip)?.config?.nodes ?? null;
+    return named === null || named.includes(name);
+  };
+
   const clientsOf = (ip: Ip, owner: string): ReadonlySet<string> => {
     const { mac } = world.node(owner);
     const settled = world.clients.filter(({ name, kind, cache }) => {
@@ -77,8 +84,9 @@ export const plannedMove: CreateChecker = ({ world, answerers, report }) => {
       for (const [ip, { from }] of moving) if (from === node) moving.delete(ip);
     },
     onPlanned: (node, ip) => {
-      if (world.isStopping(node) && ableFor(world, node, now()).length === 0) return;
+      const able = ableFor(world, node, now());
       for (const each of ip === null ? world.profile.ips : [ip]) {
+        if (world.isStopping(node) && !able.some((name) => isNamed(node, each, name))) continue;
         if (answerers.awake(each).join() !== node || !isWell(node)) continue;
         const move = { since: now(), from: node, clients: clientsOf(each, node) };
         moving.set(each, move);

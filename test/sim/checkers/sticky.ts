@@ -4,10 +4,13 @@
 // a healthy owner may honestly be taken for dead).
 import type { Ip } from '../../../src/machines/frames.ts';
 import type { CreateChecker } from './checker.ts';
+import { createSpokenFor } from './spoken-for.ts';
 
 const PLANNED_MS = 10_000;
 
 export const sticky: CreateChecker = ({ world, answerers, intervalMs, holdMs, report }) => {
+  const spokenFor = createSpokenFor(world);
+  world.observe(spokenFor);
   const { health } = world;
   /** What was done before this is over and forgotten: death, restart of clocks, and 8 intervals of a move. */
   const memoryMs = 2 * holdMs + 8 * intervalMs;
@@ -55,7 +58,8 @@ export const sticky: CreateChecker = ({ world, answerers, intervalMs, holdMs, re
         if (others.length > 0 || !isUntouched(node) || isExcused(ip, node)) return;
         if (isWeak(node, ip)) return;
         // In Kubernetes, who is not heard may have the better claim by its object, told late or after an outage.
-        if (world.api !== null && world.segment.isHushed()) return;
+        if (world.api !== null && (world.segment.isHushed() || spokenFor.until(node) > world.queue.now()))
+          return;
         // Just connected again: it may have given way to a claim whose maker gave way at the same moment.
         if (runningBeside(node).some((other) => !wereConnected(node, other))) return;
         return report(ip, `${node} stopped answering though nothing was done to it`);
