@@ -45,8 +45,9 @@ export const plannedMove: CreateChecker = ({ world, answerers, report }) => {
   const clientsOf = (ip: Ip, owner: string): ReadonlySet<string> => {
     const { mac } = world.node(owner);
     const settled = world.clients.filter(({ name, kind, cache }) => {
-      // One that nothing moves is carried while it sends at least once in a quiet time (`drain.quiet`).
-      if (kind === 'ignores-unsolicited' && world.profile.drain.quietMs < WINDOW_MS) return false;
+      // One that no announcement moves is carried while it sends at least once in a quiet time (`drain.quiet`).
+      const isMoved = kind === 'linux' || kind === 'never-ages';
+      if (!isMoved && world.profile.drain.quietMs < WINDOW_MS) return false;
       const port = world.port(name);
       // With every node: whoever takes over must reach it.
       const isInTouch =
