@@ -336,8 +336,19 @@ export const listenWhereNeeded = (state: CoreState): void => {
     const placed = placementOf(state, service).on;
     if (placed !== null) names.add(placed.name);
   }
+  const before = state.listening;
   const sorted = [...names].sort();
-  if (sorted.join(' ') === state.listening.join(' ')) return;
+  if (sorted.join(' ') === before.join(' ')) return;
   state.listening = sorted;
   state.emit({ type: 'listen', interfaces: sorted });
+  for (const name of before) if (!sorted.includes(name)) stopListening(state, name);
+};
+
+/** Whoever was heard there falls silent unnoticed now (simulated: seed 205196, a peer that stayed alive for ever). */
+const stopListening = (state: CoreState, name: string): void => {
+  const segment = segmentOn(state, name);
+  segment.peers.clear();
+  segment.register.clear();
+  state.witnessed.delete(name);
+  for (const timer of ['judge', 'strengthen']) state.timers.cancel(`${timer} ${name}`);
 };

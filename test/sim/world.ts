@@ -337,6 +337,9 @@ export const createWorld = (options: WorldOptions): World => {
         if (!node(name).isRunning()) {
           leaving.delete(name);
           stopping.delete(name);
+          // What kept the threads of its last life busy is gone with it.
+          busyUntil.delete(name);
+          laggingUntil.delete(name);
         }
         node(name).start();
       }),

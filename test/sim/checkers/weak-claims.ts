@@ -95,6 +95,8 @@ export const weakClaims: CreateChecker = ({ world, holdMs, report }) => {
     onEffects: (node, effects, agoMs) => {
       const at = world.queue.now() - agoMs;
       for (const effect of effects) {
+        // Without service IPs it listens to nobody, and knows nobody when they return.
+        if (effect.type === 'listen' && effect.interfaces.length === 0) ears.delete(node);
         if (effect.type === 'record') {
           const isTaking =
             effect.to === 'candidate' || (effect.from === 'draining' && effect.to === 'leader');
