@@ -3,18 +3,21 @@
 import type { CreateChecker } from './checker.ts';
 
 const AGREE_MS = 5_000;
-/** An owner that is newer than this may still be writing: a conflict, a list, and the next attempt. */
+/** An owner, or a claim, that is newer than this may still be writing: a conflict, a list, and the next attempt. */
 const WRITTEN_MS = 1_000;
 const LOOK_EVERY_MS = 250;
 
 export const objectsAgree: CreateChecker = ({ world, answerers, report }) => {
+  /** `node ip` → when its claim was made or turned strong last. */
+  const claimedAt = new Map<string, number>();
   const { api, queue } = world;
   const look = (): void => {
     if (api === null) return;
     for (const ip of world.profile.ips) {
       const [owner, ...others] = answerers.awake(ip);
       if (owner === undefined || others.length > 0 || world.contested.has(ip)) continue;
-      if (queue.now() - (answerers.of(ip).get(owner) ?? 0) < WRITTEN_MS) continue;
+      const since = Math.max(answerers.of(ip).get(owner) ?? 0, claimedAt.get(`${owner} ${ip}`) ?? 0);
+      if (queue.now() - since < WRITTEN_MS) continue;
       const { held } = api.object(ip);
       const view = world.node(owner).core()?.service(ip) ?? null;
       const isSaid = held?.holder === owner && held.state === 'leader';
@@ -26,6 +29,10 @@ export const objectsAgree: CreateChecker = ({ world, answerers, report }) => {
   };
   return {
     claim: 'objects agree with the wire 5 s after API and wire are healed',
+    onEffects: (node, effects) => {
+      for (const effect of effects)
+        if (effect.type === 'answer.start') claimedAt.set(`${node} ${effect.ip}`, queue.now());
+    },
     onHealed: () => queue.after(AGREE_MS, look),
   };
 };

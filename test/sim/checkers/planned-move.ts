@@ -42,6 +42,9 @@ export const plannedMove: CreateChecker = ({ world, answerers, report }) => {
     return named === null || named.includes(name);
   };
 
+  const hasSuccessor = (giver: string, ip: Ip): boolean =>
+    ableFor(world, giver, now()).some((name) => isNamed(giver, ip, name));
+
   const clientsOf = (ip: Ip, owner: string): ReadonlySet<string> => {
     const { mac } = world.node(owner);
     const settled = world.clients.filter(({ name, kind, cache }) => {
@@ -81,13 +84,15 @@ export const plannedMove: CreateChecker = ({ world, answerers, report }) => {
       disturbedAt = now();
     },
     onTold: (node, input) => {
+      // With it the last one that could take over may be on its way out (all are stopped together).
+      for (const [ip, { from }] of moving)
+        if (from !== node && world.isStopping(from) && !hasSuccessor(from, ip)) moving.delete(ip);
       if (input.type === 'drain.requested' || input.type === 'stop.requested') return;
       for (const [ip, { from }] of moving) if (from === node) moving.delete(ip);
     },
     onPlanned: (node, ip) => {
-      const able = ableFor(world, node, now());
       for (const each of ip === null ? world.profile.ips : [ip]) {
-        if (world.isStopping(node) && !able.some((name) => isNamed(node, each, name))) continue;
+        if (world.isStopping(node) && !hasSuccessor(node, each)) continue;
         if (answerers.awake(each).join() !== node || !isWell(node)) continue;
         const move = { since: now(), from: node, clients: clientsOf(each, node) };
         moving.set(each, move);

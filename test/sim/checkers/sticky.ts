@@ -15,6 +15,11 @@ export const sticky: CreateChecker = ({ world, answerers, intervalMs, holdMs, re
   /** What was done before this is over and forgotten: death, restart of clocks, and 8 intervals of a move. */
   const memoryMs = 2 * holdMs + 8 * intervalMs;
 
+  /** `node ip` → when the operator asked it to give that IP; it does so once somebody can take it. */
+  const askedAt = new Map<string, number>();
+  const isAsked = (name: string, ip: Ip): boolean =>
+    (askedAt.get(`${name} ${ip}`) ?? Number.NEGATIVE_INFINITY) >= (answerers.of(ip).get(name) ?? 0);
+
   const isUntouched = (name: string): boolean => {
     const since = health.fitSince(name);
     return since !== null && world.queue.now() - since >= memoryMs;
@@ -32,6 +37,7 @@ export const sticky: CreateChecker = ({ world, answerers, intervalMs, holdMs, re
       // Held-back hellos of a living birth are taken for fresh ones: its claims stand, also by One-way.
       now - world.lateHelloAt() < memoryMs ||
       world.isLeaving(name) ||
+      isAsked(name, ip) ||
       now - world.lossyUntil() < memoryMs ||
       now - world.toldAt(name) < PLANNED_MS
     );
@@ -52,6 +58,9 @@ export const sticky: CreateChecker = ({ world, answerers, intervalMs, holdMs, re
 
   return {
     claim: 'a healthy IP never moves without a cause',
+    onPlanned: (node, ip) => {
+      if (ip !== null) askedAt.set(`${node} ${ip}`, world.queue.now());
+    },
     onAnswer: (node, ip, isAnswering) => {
       const others = answerers.awake(ip).filter((name) => name !== node);
       if (!isAnswering) {
