@@ -90,8 +90,8 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
   {
     name: "the successor's claim not awaited before draining",
     file: 'src/machines/handover.ts',
-    from: "state.emit({ type: 'yield', ip, interface: name, successor: to });",
-    to: "state.emit({ type: 'yield', ip, interface: name, successor: to }); send(state, service, { type: 'OUTBID' }, { cause: 'planned', reason: to });",
+    from: "state.emit({ type: 'yield', ip, interface: name, successor: to, patient: handover.patient });",
+    to: "state.emit({ type: 'yield', ip, interface: name, successor: to, patient: handover.patient }); send(state, service, { type: 'OUTBID' }, { cause: 'planned', reason: to });",
   },
   {
     name: 'a restatement not sent',
@@ -184,7 +184,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
   {
     name: 'a Lease believed from before its node was heard',
     file: 'src/machines/unheard.ts',
-    from: 'until - LEASE_VALID_MS > lastAliveAt(state, node) && ',
+    from: 'until - LEASE_MS > lastAliveAt(state, node) && ',
     to: '',
     kubernetes: true,
   },

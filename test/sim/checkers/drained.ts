@@ -57,9 +57,12 @@ export const drained: CreateChecker = ({ world, answerers, intervalMs, holdMs, r
       if (input.to === null && asked.length > 0) judgeSpread(name, at, before);
     };
     world.queue.after(0, () => {
-      // One that was told to drain a moment ago too may be named, refuses, and costs the patience once.
-      const refusing = [...world.nodes.keys()].filter(
-        (other) => other !== name && world.isLeaving(other) && at - world.toldAt(other) <= intervalMs,
+      // One that was told to drain a moment ago too may be named, refuses, and costs the patience once; so does one
+      // whose main thread hangs, while its hellos go on (seed 300132).
+      const refusing = [...world.nodes.values()].filter(
+        ({ name: other, isStalled }) =>
+          other !== name &&
+          (isStalled() || (world.isLeaving(other) && at - world.toldAt(other) <= intervalMs)),
       );
       world.queue.after(patienceMs + refusing.length * 8 * intervalMs, judge);
     });
