@@ -15,14 +15,15 @@ interface Recorded {
   readonly hello: SimHello;
 }
 
-const tapes = new WeakMap<World, Map<string, Recorded[]>>();
+/** By the world's queue: faults see a world of their own each, which writes down what they do. */
+const tapes = new WeakMap<World['queue'], Map<string, Recorded[]>>();
 
 /** Every hello that a node sends from now on, delivered or not; the oldest go. */
 const tapesOf = (world: World): Map<string, Recorded[]> => {
-  const known = tapes.get(world);
+  const known = tapes.get(world.queue);
   if (known !== undefined) return known;
   const tape = new Map<string, Recorded[]>();
-  tapes.set(world, tape);
+  tapes.set(world.queue, tape);
   world.observe({
     onSent: (node, frame) => {
       if (frame.kind !== 'hello') return;

@@ -13,10 +13,9 @@ const clustered = (begin: Fault['begin']): Fault['begin'] => {
 };
 
 const away = (world: World, names: readonly string[]): (() => void) => {
-  const set = (isUp: boolean): void =>
-    world.toApi(`${isUp ? 'back' : 'away'} for ${names.join(' ')}`, (api) => {
-      for (const name of names) api.setUp(name, isUp);
-    });
+  const set = (isUp: boolean): void => {
+    for (const name of names) world.toApi('setUp', name, isUp);
+  };
   set(false);
   return () => set(true);
 };
@@ -31,10 +30,7 @@ export const CLUSTER_FAULTS: Readonly<Record<string, Fault>> = {
     lasts: [100, 20_000],
     begin: clustered(
       ofNode((world, name) => {
-        const hold = (isHeldBack: boolean): void =>
-          world.toApi(`${isHeldBack ? 'tells late' : 'tells again'} to ${name}`, (api) =>
-            api.setHeldBack(name, isHeldBack),
-          );
+        const hold = (isHeldBack: boolean): void => world.toApi('setHeldBack', name, isHeldBack);
         hold(true);
         return () => hold(false);
       }),
@@ -53,8 +49,7 @@ export const CLUSTER_FAULTS: Readonly<Record<string, Fault>> = {
     begin: clustered((world, random) => {
       const name = random.pick([...world.nodes.keys()]);
       if (world.api?.isExcluded(name) === true) return null;
-      const set = (is: boolean): void =>
-        world.toApi(`${name} is ${is ? 'not ' : ''}Ready`, (api) => api.setExcluded(name, is));
+      const set = (is: boolean): void => world.toApi('setExcluded', name, is);
       set(true);
       return () => set(false);
     }),

@@ -1,10 +1,12 @@
 // What goes wrong in a run. Swarm style: each run draws which kinds of fault it uses and how often, so that
 // runs differ in kind and not only in timing. Every fault knows how it ends; at the end all are healed.
+import { type Act, playAct, recordAct } from './acts.ts';
 import { ATTACK_FAULTS } from './attack-faults.ts';
 import { CLUSTER_FAULTS } from './cluster-faults.ts';
 import { type Fault, ofNode } from './fault.ts';
 import { OPERATOR_FAULTS } from './operator-faults.ts';
 import type { Random } from './random.ts';
+import type { Era } from './run-shape.ts';
 import type { World } from './world.ts';
 
 const deaf = (way: { readonly in: boolean; readonly out: boolean }): Fault => ({
@@ -130,17 +132,36 @@ export interface FaultPlan {
   /** The kinds this run uses, each with the mean time between two of them. */
   readonly kinds: readonly { readonly name: string; readonly everyMs: number }[];
   readonly mayClientsMiss: boolean;
+  /** What happened so far, in order. */
+  readonly acts: readonly Act[];
   /** Lets faults happen until `until`. */
   unleash(world: World, until: number): void;
   /** Ends every fault that still lasts, at once. */
   heal(): void;
 }
 
-/** `only`: these kinds, instead of drawn ones. `isEarly`: none of those that came later. `isClustered`: the API's too. */
+/** Faults that last: each ends once, in its time or when all are healed. */
+const createOpenFaults = () => {
+  const open = new Set<() => void>();
+  return {
+    add: (world: World, lastsMs: number, end: () => void): void => {
+      const once = (): void => {
+        if (open.delete(once)) end();
+      };
+      open.add(once);
+      world.queue.after(lastsMs, once);
+    },
+    endAll: (): void => {
+      for (const end of [...open]) end();
+    },
+  };
+};
+
+/** `only`: these kinds, instead of drawn ones. `era`: none of those that came after it. `isClustered`: the API's too. */
 export const drawFaultPlan = (
   random: Random,
   only: readonly string[] | null,
-  isEarly: boolean,
+  era: Era,
   isClustered: boolean,
 ): FaultPlan => {
   const first = only ?? Object.keys(FIRST_FAULTS).filter(() => random.chance(0.3));
@@ -149,7 +170,7 @@ export const drawFaultPlan = (
     return { name, everyMs: Math.round(1_000 * 30 ** from.next()) };
   };
   const kinds = first.map((name) => drawKind(name, random));
-  if (only === null && !isEarly) {
+  if (only === null && era !== 'first') {
     const draw = (names: readonly string[], share: number): void => {
       for (const name of names) {
         const mine = random.split(`whether ${name}`);
@@ -160,24 +181,22 @@ export const drawFaultPlan = (
     if (isClustered) draw(Object.keys(CLUSTER_FAULTS), CLUSTER_SHARE);
   }
   const names = kinds.map(({ name }) => name);
-  const open = new Set<() => void>();
+  const acts: Act[] = [];
+  const open = createOpenFaults();
 
   const happen = (world: World, name: string, mine: Random): void => {
     const fault = FAULTS[name] as Fault;
     const [shortest, longest] = fault.lasts;
     const lastsMs = shortest * (longest / shortest) ** mine.next();
-    const end = fault.begin(world, mine, lastsMs);
-    if (end === null) return;
-    const once = (): void => {
-      if (open.delete(once)) end();
-    };
-    open.add(once);
-    world.queue.after(lastsMs, once);
+    const { act, end } = recordAct(world, name, lastsMs, (seen) => fault.begin(seen, mine, lastsMs));
+    if (end !== null || act.begin.length > 0) acts.push(act);
+    if (end !== null) open.add(world, lastsMs, end);
   };
 
   return {
     kinds,
     mayClientsMiss: names.some((name) => CLIENTS_MAY_MISS.includes(name)),
+    acts,
     unleash: (world, until) => {
       for (const { name, everyMs } of kinds) {
         const mine = random.split(name);
@@ -192,8 +211,22 @@ export const drawFaultPlan = (
         next();
       }
     },
-    heal: () => {
-      for (const end of [...open]) end();
+    heal: open.endAll,
+  };
+};
+
+/** The acts that were written down, instead of drawn ones. */
+export const playedFaultPlan = (acts: readonly Act[]): FaultPlan => {
+  const open = createOpenFaults();
+  return {
+    kinds: [...new Set(acts.map(({ fault }) => fault))].map((name) => ({ name, everyMs: 0 })),
+    mayClientsMiss: false,
+    acts,
+    unleash: (world, until) => {
+      for (const act of acts) {
+        if (act.at < until) world.queue.at(act.at, () => open.add(world, act.lastsMs, playAct(world, act)));
+      }
     },
+    heal: open.endAll,
   };
 };

@@ -8,10 +8,14 @@ export interface KeptSeed {
 
 /** Runs that drew from the first kinds of fault only, before operators and attackers came. */
 const early = (nodes: number, ips: number, found: string, seeds: readonly number[]): KeptSeed[] =>
-  seeds.map((seed) => ({ options: { seed, nodes, ips, isEarly: true }, found }));
+  seeds.map((seed) => ({ options: { seed, nodes, ips, era: 'first' }, found }));
 
 const operator = (faults: readonly string[], found: string, seeds: readonly number[]): KeptSeed[] =>
   seeds.map((seed) => ({ options: { seed, faults }, found }));
+
+/** Runs with operators, attackers and an API server, before segments, disks and versions came. */
+const second = (found: string, all: readonly SimulationOptions[]): KeptSeed[] =>
+  all.map((options) => ({ options: { ...options, era: 'second' }, found }));
 
 const OPERATOR = ['drain', 'drain-two', 'drain-ip', 'drain-to', 'undrain', 'stop-all'] as const;
 const CLAIMS = 'fault in the first rules of claims';
@@ -26,6 +30,23 @@ export const KEPT_SEEDS: readonly KeptSeed[] = [
     ['replay', 'withhold', 'restart', 'deaf'],
     'timer of a planned move that runs on after one-way',
     [9],
+  ),
+  ...second('a peer that was late by less than it seemed, and came back without its IP', [
+    { seed: 105030, nodes: 5 },
+  ]),
+  ...second('finding of fresh seeds on 20 November', [
+    { seed: 103850 },
+    { seed: 103850, nodes: 3 },
+    { seed: 91134 },
+    { seed: 91134, nodes: 3 },
+    { seed: 102750 },
+    { seed: 102750, nodes: 3 },
+  ]),
+  ...[true, false].flatMap((kubernetes) =>
+    [8, 23, 57].map((seed) => ({
+      options: { seed, kubernetes, faults: ['hush', 'crash', 'api-away'] },
+      found: `finding among blocked hellos, with ${kubernetes ? 'an' : 'no'} API server`,
+    })),
   ),
   ...[
     { seed: 3142, nodes: 3 },

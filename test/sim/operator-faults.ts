@@ -17,7 +17,7 @@ const drain = (ips: readonly string[] | null, to: string | null, patient = false
 const undrain = (world: World, name: string): void => {
   const node = world.node(name);
   if (node.isRunning()) world.tell(name, { type: 'undrain.requested' });
-  else node.forgetDrained();
+  else world.forgetDrained(name);
   world.queue.after(INSIST_EVERY_MS, () => {
     if (node.isDrained()) undrain(world, name);
   });

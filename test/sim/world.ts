@@ -34,6 +34,8 @@ export interface WorldOptions {
   readonly random: Random;
   readonly nodes: number;
   readonly clients: readonly ClientKind[];
+  /** Names of nodes and clients that are left out; all others stay as they are with them. */
+  readonly absent?: readonly string[];
   readonly profile: ClusterProfile;
   readonly link: () => Link;
   /** Null: drawn per node. */
@@ -89,14 +91,16 @@ export interface World {
   foreignClaim(ip: Ip): void;
   /** Hellos get nowhere; all other frames, and the API, go on. */
   setHushed(isHushed: boolean): void;
-  /** Something is done to the API server, or to a node's line to it. */
-  toApi(what: string, run: (api: SimApi) => void): void;
+  /** Something is done to the API server: to the node's line to it, or to what it says of the node. */
+  toApi(what: 'setUp' | 'setHeldBack' | 'setExcluded', name: string, is: boolean): void;
   /** What its Service asks for; null: it is gone. Whether anybody is to answer for it is not judged until `settle`. */
   changeService(ip: Ip, config: ServiceIpConfig | null): void;
   settle(ip: Ip): void;
   /** A word of the operator; `planned` says which IP (null: all) is to move without loss. */
   /** A frame, sent that long ago, from the port of a host that is none of the nodes or clients. */
   injectForeign(frame: WireFrame, ageMs: number): void;
+  /** The operator lifts the drain of a node that does not run. */
+  forgetDrained(name: string): void;
   /** A line for the trace. */
   note(who: string, what: string): void;
   tell(name: string, input: Input, planned?: { readonly ip: Ip | null }): void;
@@ -104,6 +108,12 @@ export interface World {
 
 /** Intervals beyond the hold time in which a hello may be late: those of the wire step, one more for the way. */
 const FRESH_INTERVALS = 3;
+
+const API_WORDS = {
+  setUp: ['is away for', 'is back for'],
+  setHeldBack: ['tells again to', 'tells late to'],
+  setExcluded: ['says Ready of', 'says not Ready of'],
+} as const;
 
 /** The frame's kind as a number, for the hash. */
 const KIND: Readonly<Record<string, number>> = { arp: 1, ns: 2, na: 3, hello: 4, data: 5 };
@@ -242,8 +252,16 @@ export const createWorld = (options: WorldOptions): World => {
     const port = segment.attach(name, options.link(), node.receive);
   };
 
-  const clients: Client[] = options.clients.map((kind, index) => {
+  const isAbsent = (name: string): boolean => options.absent?.includes(name) === true;
+  /** Those after them keep the links that were drawn for them. */
+  const skipLink = (): void => void options.link();
+
+  const addClient = (kind: ClientKind, index: number): readonly Client[] => {
     const name = clientName(index);
+    if (isAbsent(name)) {
+      skipLink();
+      return [];
+    }
     const port: Port = segment.attach(name, options.link(), (frame) => client.receive(frame), false);
     const client = createClient({
       name,
@@ -254,8 +272,9 @@ export const createWorld = (options: WorldOptions): World => {
       random: random.split(name),
       send: (frame) => segment.send(port, frame),
     });
-    return client;
-  });
+    return [client];
+  };
+  const clients = options.clients.flatMap(addClient);
   const foreign = segment.attach(
     'foreign',
     { delayMs: 0.1, jitterMs: 0, loss: 0, duplication: 0 },
@@ -271,7 +290,10 @@ export const createWorld = (options: WorldOptions): World => {
     isBusy,
     (name) => (laggingUntil.get(name) ?? 0) > queue.now(),
   );
-  for (let index = 0; index < options.nodes; index += 1) addNode(index);
+  for (let index = 0; index < options.nodes; index += 1) {
+    if (isAbsent(nodeName(index))) skipLink();
+    else addNode(index);
+  }
 
   const named = <T>(from: ReadonlyMap<string, T>, name: string): T => {
     const found = from.get(name);
@@ -400,11 +422,12 @@ export const createWorld = (options: WorldOptions): World => {
         segment.setHushed(isHushed);
         health.disturb();
       }),
-    toApi: (what, run) =>
-      act('API', what, () => {
-        if (api !== null) run(api);
+    toApi: (what, name, is) =>
+      act('API', `${API_WORDS[what][is ? 1 : 0]} ${name}`, () => {
+        api?.[what](name, is);
         health.disturb();
       }),
+    forgetDrained: (name) => node(name).forgetDrained(),
     changeService: (ip, config) => {
       say('API', config === null ? 'its Service is gone' : `its Service is ${JSON.stringify(config)}`, ip);
       contested.add(ip);

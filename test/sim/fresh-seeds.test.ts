@@ -1,0 +1,30 @@
+// A minute of seeds that nobody has run before, in every test run: what they find is told with the seed, what it drew
+// and the command that runs it again. HOLDFAST_FRESH_SECONDS changes how long (0: none).
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { runRange } from './fresh-seeds.ts';
+import { revision } from './revision.ts';
+
+const SECONDS = Number(process.env.HOLDFAST_FRESH_SECONDS ?? 60);
+/** One run in ten has an API server anyway; these all have. */
+const KUBERNETES_SHARE = 1 / 3;
+
+describe('fresh seeds', () => {
+  for (const { name, share, wanted } of [
+    { name: 'standalone, and now and then in Kubernetes', share: 1 - KUBERNETES_SHARE, wanted: {} },
+    { name: 'in Kubernetes', share: KUBERNETES_SHARE, wanted: { kubernetes: true } },
+  ]) {
+    it(`finds no violation in seeds that were never run, ${name}`, async (context) => {
+      const lines: string[] = [];
+      const range = { first: Date.now() % 2 ** 31, last: Number.POSITIVE_INFINITY, jobs: 1 };
+      const minutes = (SECONDS * share) / 60;
+      const failed = await runRange(
+        { ...range, minutes, isFirstOnly: false, isTraced: false, wanted },
+        revision(),
+        (line) => lines.push(line),
+      );
+      context.diagnostic(lines.at(-1) ?? '');
+      assert.deepEqual(failed, [], lines.join('\n'));
+    });
+  }
+});
