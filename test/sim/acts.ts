@@ -25,6 +25,10 @@ export const DEEDS = [
   'note',
   'tell',
   'forgetDrained',
+  'freezeDisk',
+  'stepClock',
+  'configure',
+  'configureWindow',
 ] as const satisfies readonly (keyof World)[];
 export type DeedName = (typeof DEEDS)[number];
 
@@ -79,9 +83,11 @@ export const recordAct = (
   };
 };
 
-const perform = (world: World, deeds: readonly Deed[]): void => {
+const perform = (world: World, deeds: readonly Deed[], isWanted: () => boolean): void => {
   for (const { afterMs, do: name, with: args } of deeds) {
-    const run = (): void => (world[name] as (...all: readonly unknown[]) => void)(...args);
+    const run = (): void => {
+      if (isWanted()) (world[name] as (...all: readonly unknown[]) => void)(...args);
+    };
     if (afterMs <= 0) run();
     else world.queue.after(afterMs, run);
   }
@@ -89,6 +95,11 @@ const perform = (world: World, deeds: readonly Deed[]): void => {
 
 /** Begins an act as it was written down; returns how it ends. */
 export const playAct = (world: World, { begin, end }: Act): (() => void) => {
-  perform(world, begin);
-  return () => perform(world, end);
+  // Healed early, what was still to begin does not.
+  let isOver = false;
+  perform(world, begin, () => !isOver);
+  return () => {
+    isOver = true;
+    perform(world, end, () => true);
+  };
 };

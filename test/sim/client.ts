@@ -24,7 +24,9 @@ export type ClientKind =
   /** Believes only what answers its own question. */
   | 'ignores-unsolicited'
   /** Obeys updates but never asks again by itself. */
-  | 'never-ages';
+  | 'never-ages'
+  /** Remembers a handful of neighbours only, and asks for each of the others again and again. */
+  | 'tiny-cache';
 
 export interface ClientSetup {
   readonly name: string;
@@ -46,6 +48,8 @@ export interface Client {
   receive(frame: SimFrame): void;
 }
 
+/** Of a small embedded stack. */
+const TINY_ENTRIES = 4;
 /** arp_process: a different MAC within this time of the last change is not believed, except from a gratuitous frame. */
 export const LOCKTIME_MS = 1_000;
 
@@ -95,6 +99,7 @@ export const createClient = (setup: ClientSetup): Client => {
     queue,
     random: setup.random,
     neverAges: kind === 'never-ages',
+    maxEntries: kind === 'tiny-cache' ? TINY_ENTRIES : Number.POSITIVE_INFINITY,
     solicit: (ip, to) => (familyOf(ip) === 'ipv4' ? solicitIpv4 : solicitIpv6)(ip, to),
     onResolved: (ip) => {
       const sentAt = waiting.get(ip);

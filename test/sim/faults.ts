@@ -4,6 +4,7 @@ import { type Act, playAct, recordAct } from './acts.ts';
 import { ATTACK_FAULTS } from './attack-faults.ts';
 import { CLUSTER_FAULTS } from './cluster-faults.ts';
 import { type Fault, ofNode } from './fault.ts';
+import { HOST_FAULTS } from './host-faults.ts';
 import { OPERATOR_FAULTS } from './operator-faults.ts';
 import type { Random } from './random.ts';
 import type { Era } from './run-shape.ts';
@@ -121,7 +122,12 @@ const LATER_FAULTS: Readonly<Record<string, Fault>> = {
     }),
   },
 };
-const FAULTS: Readonly<Record<string, Fault>> = { ...FIRST_FAULTS, ...LATER_FAULTS, ...CLUSTER_FAULTS };
+const FAULTS: Readonly<Record<string, Fault>> = {
+  ...FIRST_FAULTS,
+  ...LATER_FAULTS,
+  ...HOST_FAULTS,
+  ...CLUSTER_FAULTS,
+};
 const LATER_SHARE = 0.2;
 const CLUSTER_SHARE = 0.4;
 
@@ -178,6 +184,7 @@ export const drawFaultPlan = (
       }
     };
     draw(Object.keys(LATER_FAULTS), LATER_SHARE);
+    if (era === 'newest') draw(Object.keys(HOST_FAULTS), LATER_SHARE);
     if (isClustered) draw(Object.keys(CLUSTER_FAULTS), CLUSTER_SHARE);
   }
   const names = kinds.map(({ name }) => name);

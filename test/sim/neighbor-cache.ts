@@ -48,6 +48,8 @@ export interface NeighborCacheOptions {
   readonly random: Random;
   /** Never times an entry out: seen on appliances; such a client moves only when told. */
   readonly neverAges: boolean;
+  /** Entries that it keeps: a new one drives the oldest out that asks for nothing. */
+  readonly maxEntries: number;
   /** Asks for `ip`: broadcast or multicast when `to` is null. */
   readonly solicit: (ip: Ip, to: Mac | null) => void;
   readonly onResolved: (ip: Ip) => void;
@@ -59,7 +61,17 @@ export const createNeighborCache = (options: NeighborCacheOptions): NeighborCach
   const { queue, random } = options;
   const entries = new Map<Ip, NeighborEntry>();
 
+  const makeRoom = (): void => {
+    for (const [ip, entry] of entries) {
+      if (entries.size < options.maxEntries) return;
+      if (entry.state === 'incomplete') continue;
+      entry.generation += 1;
+      entries.delete(ip);
+    }
+  };
+
   const create = (ip: Ip): NeighborEntry => {
+    makeRoom();
     const entry: NeighborEntry = {
       ip,
       mac: null,

@@ -1,6 +1,6 @@
 // Names, addresses and configurations of a simulated cluster: the one place to extend when the daemon's own
 // configuration of core and wire step grows.
-import type { CoreConfig } from '../../src/machines/config.ts';
+import type { CoreConfig, ServiceIpConfig } from '../../src/machines/config.ts';
 import type { Ip, Mac } from '../../src/machines/frames.ts';
 import type { WireConfig } from '../../src/machines/wire-facts.ts';
 
@@ -52,25 +52,47 @@ export const someIps = (count: number): Ip[] =>
       : `10.0.${Math.floor((index + 1) / 250)}.${((index + 1) % 250) + 1}`,
   );
 
-export const coreConfig = (profile: ClusterProfile, node: string): CoreConfig => ({
+/** What one node's configuration file says otherwise than the profile. */
+export interface ConfigChange {
+  /** Null: not configured. */
+  readonly services: ReadonlyMap<Ip, ServiceIpConfig | null>;
+  readonly drainWindowMs: number | null;
+}
+export const NO_CHANGE: ConfigChange = { services: new Map(), drainWindowMs: null };
+
+const configuredServices = ({ ips }: ClusterProfile, { services }: ConfigChange): ServiceIpConfig[] =>
+  ips.flatMap((ip) => {
+    const config = services.get(ip);
+    return config === null ? [] : [config ?? { ip, nodes: null, interfaces: null }];
+  });
+
+export const coreConfig = (
+  profile: ClusterProfile,
+  node: string,
+  change: ConfigChange = NO_CHANGE,
+): CoreConfig => ({
   node,
   interfaces: null,
   ...(profile.isClustered === true
     ? { cluster: 'kubernetes', serviceIPs: [] }
-    : { serviceIPs: profile.ips.map((ip) => ({ ip, nodes: null, interfaces: null })) }),
+    : { serviceIPs: configuredServices(profile, change) }),
   serve: 'host',
   probe: profile.probe,
   heartbeat: { intervalMs: profile.intervalMs, deadAfterMs: profile.deadAfterMs },
-  drain: profile.drain,
+  drain: { ...profile.drain, windowMs: change.drainWindowMs ?? profile.drain.windowMs },
   rebalance: profile.rebalance,
 });
 
 /** What the daemon gives the wire thread. */
-export const wireConfig = (profile: ClusterProfile, node: string): WireConfig => ({
+export const wireConfig = (
+  profile: ClusterProfile,
+  node: string,
+  change: ConfigChange = NO_CHANGE,
+): WireConfig => ({
   node,
   heartbeat: { intervalMs: profile.intervalMs, deadAfterMs: profile.deadAfterMs },
   announce: true,
   refreshMs: profile.refreshMs,
   watchdogMs: profile.watchdogMs,
-  watched: profile.ips,
+  watched: profile.ips.filter((ip) => change.services.get(ip) !== null),
 });

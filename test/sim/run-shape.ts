@@ -25,7 +25,7 @@ export interface RunShape {
 
 /**
  * What a seed may draw grows: `first` has the first kinds of fault and no large tables, `second` operators, attackers
- * and an API server too.
+ * and an API server too; what came since is for the newest only.
  */
 export type Era = 'first' | 'second' | 'newest';
 
@@ -49,10 +49,11 @@ const LARGE_SHARE = 0.04;
 /** Patient drains come to their end within a run, though the clients talk all the time. */
 const SHORT_DRAIN = { windowMs: 8_000, quietMs: 600, style: 'prompt' } as const;
 
-const drawClients = (random: Random): ClientKind[] => {
+const drawClients = (random: Random, era: Era): ClientKind[] => {
   const kinds: ClientKind[] = Array.from({ length: random.whole(1, 4) }, () => 'linux');
   if (random.chance(0.1))
     kinds.push(random.pick(['ignores-gratuitous', 'ignores-unsolicited', 'never-ages']));
+  if (era === 'newest' && random.split('tiny').chance(0.1)) kinds.push('tiny-cache');
   return kinds;
 };
 
@@ -69,8 +70,8 @@ export const drawShape = (
   const few = wanted.ips ?? random.whole(1, 20);
   const isPatient = plan.kinds.some(({ name }) => name === 'drain-patient');
   const nodes = wanted.nodes ?? random.whole(2, 5);
-  const clients = wanted.clients ?? drawClients(random.split('clients'));
-  const areAllLinux = clients.every((kind) => kind === 'linux');
+  const clients = wanted.clients ?? drawClients(random.split('clients'), wanted.era ?? 'newest');
+  const areAllQuick = clients.every((kind) => kind === 'linux' || kind === 'tiny-cache');
   return {
     nodes,
     ips: someIps(isLarge ? size.whole(120, 240) : few),
@@ -81,7 +82,7 @@ export const drawShape = (
     switchAgeMs: random.chance(0.2) ? 5_000 : 300_000,
     bufferFrames: random.pick([32, 93, 256]),
     durationMs: wanted.durationMs ?? (kubernetes ? CLUSTERED_MS : DURATION_MS),
-    healedMs: plan.mayClientsMiss || isPatient || !areAllLinux ? HEALED_LONG_MS : HEALED_MS,
+    healedMs: plan.mayClientsMiss || isPatient || !areAllQuick ? HEALED_LONG_MS : HEALED_MS,
   };
 };
 

@@ -32,3 +32,13 @@ describe('scripts of shrunk runs', () => {
     });
   }
 });
+
+describe('scripts of open findings', () => {
+  for (const file of globSync('*.json', { cwd: join(FOLDER, 'open') }).sort()) {
+    const script = readScript(join(FOLDER, 'open', file));
+    it(`open/${file} is still open: when ${script.finds} holds, it moves one folder up`, () => {
+      const { violations } = runSimulation({ seed: script.seed, script });
+      assert.ok(violations.some(({ checker }) => checker === script.finds));
+    });
+  }
+});

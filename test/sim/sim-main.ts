@@ -15,6 +15,8 @@ export interface SimMainOptions {
   readonly clock: NodeClock;
   readonly latencies: Latencies;
   readonly watchdogMs: number;
+  /** How long this turn waits for the journal to have its inputs: 0 unless the disk is late. */
+  readonly journalWaitMs: () => number;
   readonly onLife: (at: number) => void;
   /** After the turn's inputs are stepped: the effects that the state still wants, in order. */
   readonly perform: (effects: readonly Effect[]) => void;
@@ -56,6 +58,8 @@ export const createSimMain = (options: SimMainOptions): SimMain => {
   let missedSign = false;
   let lastSignAt = clock.now();
   let heldBackUntil = 0;
+  /** This turn has waited for the journal already. */
+  let hasWaited = false;
 
   const whenFree: (() => void)[] = [];
 
@@ -91,6 +95,13 @@ export const createSimMain = (options: SimMainOptions): SimMain => {
       // A paused process asks again when it resumes.
       if (!isPaused) askTurn(0);
       return;
+    }
+    const waitMs = waiting.length === 0 || hasWaited ? 0 : options.journalWaitMs();
+    hasWaited = waitMs > 0;
+    if (hasWaited) {
+      // As Atomics.wait: the thread does nothing else meanwhile (src/io/journal/journal.ts).
+      stalledUntil = Math.max(stalledUntil, onGrain(queue.now() + waitMs));
+      return askTurn(0);
     }
     const batch = takeBatch();
     noticeHang();

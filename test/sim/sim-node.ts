@@ -15,6 +15,7 @@ import type { EventQueue } from './event-queue.ts';
 import type { Latencies } from './latencies.ts';
 import { createNodeClock, type NodeClock } from './node-clock.ts';
 import type { Random } from './random.ts';
+import { createSimDisk } from './sim-disk.ts';
 import type { SimFrame, WireFrame } from './sim-frames.ts';
 import { createSimKernel } from './sim-kernel.ts';
 import { createSimMain, type SimMain } from './sim-main.ts';
@@ -41,7 +42,8 @@ export interface NodeSetup {
   readonly name: string;
   readonly mac: Mac;
   readonly prefixes: readonly Prefix[];
-  readonly core: CoreConfig;
+  /** The configuration file, as it is now. */
+  readonly core: () => CoreConfig;
   readonly wireConfig: () => WireConfig;
   readonly queue: EventQueue;
   readonly random: Random;
@@ -94,6 +96,12 @@ export interface SimNode {
   stall(milliseconds: number): void;
   /** The wire thread is not scheduled; the main thread goes on. */
   lag(milliseconds: number): void;
+  /** What is written to the journal reaches the kernel late. */
+  freezeDisk(milliseconds: number): void;
+  /** The wall clock is set; a process that runs does not notice (its logical time is monotonic). */
+  stepClock(milliseconds: number): void;
+  /** Reads the configuration again, if it runs. */
+  reload(): void;
   /** SIGTERM, or any other word of the operator that is an input. */
   tell(input: Parameters<SimMain['tell']>[0]): void;
   setCarrier(up: boolean): void;
@@ -111,7 +119,9 @@ export const createSimNode = (setup: NodeSetup): SimNode => {
   let agent: SimAgent | null = null;
   /** In the journal, which outlives the process. */
   const lastKnown = new Map<Ip, ServiceIpConfig>();
-  let clock: NodeClock = createNodeClock(queue, setup.clockRate, setup.clockOffsetMs);
+  let { clockOffsetMs } = setup;
+  const disk = createSimDisk(queue);
+  let clock: NodeClock = createNodeClock(queue, setup.clockRate, clockOffsetMs);
   let hasCarrier = true;
   let isPaused = false;
   /** The packet socket is open. */
@@ -229,7 +239,7 @@ export const createSimNode = (setup: NodeSetup): SimNode => {
     if (main !== null) return;
     // The next start finds and cleans what the last one left (facts.md).
     kernel.clear();
-    clock = createNodeClock(queue, setup.clockRate, setup.clockOffsetMs);
+    clock = createNodeClock(queue, setup.clockRate, clockOffsetMs);
     stalledUntil = 0;
     const random = setup.random.split(`life ${lives.length}`);
     const word = (): string =>
@@ -245,6 +255,7 @@ export const createSimNode = (setup: NodeSetup): SimNode => {
       clock,
       latencies,
       watchdogMs: config.watchdogMs,
+      journalWaitMs: disk.waitMs,
       onLife: (at) => wire?.showLife(at),
       perform,
       onStep: (at, effects) => observer.onEffects(clock.now() - at, effects),
@@ -280,7 +291,7 @@ export const createSimNode = (setup: NodeSetup): SimNode => {
     lives.push({ instance, from: life.from, steps: life.steps, core: life.core });
     observer.onBirth(instance);
     life.tell({ type: 'node.started', instance, version: 'simulated', drained: isDrained });
-    life.tell({ type: 'config.loaded', config: setup.core });
+    life.tell({ type: 'config.loaded', config: setup.core() });
     queue.after(latencies.carrier(), readCarrier);
     const { api, name: node } = setup;
     if (api === null) return;
@@ -328,6 +339,14 @@ export const createSimNode = (setup: NodeSetup): SimNode => {
       main?.stallUntil(stalledUntil);
     },
     lag: (milliseconds) => wire?.lag(milliseconds),
+    freezeDisk: disk.freeze,
+    stepClock: (milliseconds) => {
+      clockOffsetMs += milliseconds;
+    },
+    reload: () => {
+      wire?.command({ type: 'configure', config: setup.wireConfig() }, birth);
+      main?.tell({ type: 'config.loaded', config: setup.core() });
+    },
     tell: (input) => main?.tell(input),
     setCarrier: (up) => {
       hasCarrier = up;

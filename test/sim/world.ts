@@ -13,11 +13,13 @@ import { createHealth, type Health } from './health.ts';
 import { drawnLatencies, type Latencies } from './latencies.ts';
 import {
   type ClusterProfile,
+  type ConfigChange,
   clientAddresses,
   clientMac,
   clientName,
   coreConfig,
   FOREIGN_MAC,
+  NO_CHANGE,
   nodeMac,
   nodeName,
   nodePrefixes,
@@ -101,6 +103,12 @@ export interface World {
   injectForeign(frame: WireFrame, ageMs: number): void;
   /** The operator lifts the drain of a node that does not run. */
   forgetDrained(name: string): void;
+  freezeDisk(name: string, milliseconds: number): void;
+  stepClock(name: string, milliseconds: number): void;
+  /** One node's configuration has this for the IP from now on; null: not this IP. Not judged until `settle`. */
+  configure(name: string, ip: Ip, config: ServiceIpConfig | null): void;
+  /** Null: as in the profile. */
+  configureWindow(name: string, milliseconds: number | null): void;
   /** A line for the trace. */
   note(who: string, what: string): void;
   tell(name: string, input: Input, planned?: { readonly ip: Ip | null }): void;
@@ -140,6 +148,8 @@ export const createWorld = (options: WorldOptions): World => {
   const leaving = new Set<string>();
   const stopping = new Set<string>();
   let lossChangedAt = Number.NEGATIVE_INFINITY;
+  /** What the nodes' configuration files say otherwise than the profile. */
+  const changes = new Map<string, ConfigChange>();
   const laggingUntil = new Map<string, number>();
   const each = <K extends keyof WorldObserver>(
     hook: K,
@@ -197,8 +207,8 @@ export const createWorld = (options: WorldOptions): World => {
       name,
       mac: nodeMac(index),
       prefixes: nodePrefixes(index),
-      core: coreConfig(profile, name),
-      wireConfig: () => wireConfig(profile, name),
+      core: () => coreConfig(profile, name, changes.get(name)),
+      wireConfig: () => wireConfig(profile, name, changes.get(name)),
       queue,
       random: mine,
       latencies: options.latencies ?? drawnLatencies(mine.split('latencies')),
@@ -433,6 +443,27 @@ export const createWorld = (options: WorldOptions): World => {
       contested.add(ip);
       health.disturb();
       api?.setService(ip, config);
+    },
+    freezeDisk: (name, milliseconds) => {
+      say(name, `disk frozen for ${milliseconds.toFixed(0)} ms`);
+      node(name).freezeDisk(milliseconds);
+    },
+    stepClock: (name, milliseconds) => {
+      say(name, `clock set by ${(milliseconds / 1_000).toFixed(1)} s`);
+      node(name).stepClock(milliseconds);
+    },
+    configure: (name, ip, config) => {
+      say(name, config === null ? 'is not configured' : `is configured: ${JSON.stringify(config)}`, ip);
+      contested.add(ip);
+      health.disturb();
+      const { services, drainWindowMs } = changes.get(name) ?? NO_CHANGE;
+      changes.set(name, { services: new Map(services).set(ip, config), drainWindowMs });
+      node(name).reload();
+    },
+    configureWindow: (name, milliseconds) => {
+      say(name, `drain window ${milliseconds === null ? 'as before' : `${milliseconds} ms`}`);
+      changes.set(name, { ...(changes.get(name) ?? NO_CHANGE), drainWindowMs: milliseconds });
+      node(name).reload();
     },
     settle: (ip) => {
       if (!foreignIps.has(ip)) contested.delete(ip);

@@ -27,7 +27,7 @@ export const healed: CreateChecker = ({ world, answerers, report }) => {
   const wasAlone = new Set<string>();
 
   const isTold = ({ name, kind }: Client): boolean =>
-    !wasAlone.has(name) && (kind === 'linux' || kind === 'never-ages');
+    !wasAlone.has(name) && (kind === 'linux' || kind === 'never-ages' || kind === 'tiny-cache');
 
   const judgeCaches = (ip: Ip, owner: string): void => {
     const since = answerers.of(ip).get(owner) ?? Number.POSITIVE_INFINITY;
