@@ -41,6 +41,8 @@ export interface Deed {
 
 export interface Act {
   readonly fault: string;
+  /** Absent: the segment that every node is on. */
+  readonly segment?: number;
   /** Simulated milliseconds. */
   readonly at: number;
   readonly lastsMs: number;
@@ -70,7 +72,8 @@ export const recordAct = (
   begin: (world: World) => (() => void) | null,
 ): { readonly act: Act; readonly end: (() => void) | null } => {
   const at = world.queue.now();
-  const act = { fault, at, lastsMs, begin: [] as Deed[], end: [] as Deed[] };
+  const segment = world.index === 0 ? {} : { segment: world.index };
+  const act = { fault, ...segment, at, lastsMs, begin: [] as Deed[], end: [] as Deed[] };
   let where = { deeds: act.begin, since: at };
   const end = begin(recorded(world, () => where));
   if (end === null) return { act, end };
@@ -94,7 +97,8 @@ const perform = (world: World, deeds: readonly Deed[], isWanted: () => boolean):
 };
 
 /** Begins an act as it was written down; returns how it ends. */
-export const playAct = (world: World, { begin, end }: Act): (() => void) => {
+export const playAct = (main: World, { segment, begin, end }: Act): (() => void) => {
+  const world = segment === undefined ? main : (main.others[segment - 1] ?? main);
   // Healed early, what was still to begin does not.
   let isOver = false;
   perform(world, begin, () => !isOver);

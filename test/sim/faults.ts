@@ -195,7 +195,8 @@ export const drawFaultPlan = (
     const fault = FAULTS[name] as Fault;
     const [shortest, longest] = fault.lasts;
     const lastsMs = shortest * (longest / shortest) ** mine.next();
-    const { act, end } = recordAct(world, name, lastsMs, (seen) => fault.begin(seen, mine, lastsMs));
+    const on = world.others.length === 0 ? world : mine.pick([world, ...world.others]);
+    const { act, end } = recordAct(on, name, lastsMs, (seen) => fault.begin(seen, mine, lastsMs));
     if (end !== null || act.begin.length > 0) acts.push(act);
     if (end !== null) open.add(world, lastsMs, end);
   };

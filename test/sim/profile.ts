@@ -28,28 +28,38 @@ export const DEFAULTS = {
 } as const satisfies Omit<ClusterProfile, 'ips'>;
 
 export const nodeName = (index: number): string => `n${index + 1}`;
-export const clientName = (index: number): string => `c${index + 1}`;
+export const clientName = (index: number, side = 0): string => `${side === 0 ? 'c' : 'd'}${index + 1}`;
+/** Segments that a node may be on: VLANs of one trunk, so that its MAC is the same on all. */
+export const INTERFACES = ['eth0', 'eth0.2'] as const;
 
 const octet = (value: number): string => value.toString(16).padStart(2, '0');
 export const nodeMac = (index: number): Mac => `02:00:00:00:01:${octet(index + 1)}`;
-export const clientMac = (index: number): Mac => `02:00:00:00:02:${octet(index + 1)}`;
+export const clientMac = (index: number, side = 0): Mac =>
+  `02:00:00:00:${side === 0 ? '02' : '04'}:${octet(index + 1)}`;
 export const FOREIGN_MAC: Mac = '02:00:00:00:03:01';
 
-export const nodePrefixes = (index: number) => [
-  { ip: `10.255.0.${index + 1}`, length: 8 },
-  { ip: `fd99::ff:${(index + 1).toString(16)}`, length: 64 },
+/** On-link prefixes of the segments: 10.0.0.0/8 and fd99::/64, 11.0.0.0/8 and fd98::/64. */
+const NETS = [
+  { ipv4: '10', ipv6: 'fd99' },
+  { ipv4: '11', ipv6: 'fd98' },
+] as const;
+const netOf = (side: number) => NETS[side] ?? NETS[0];
+
+export const nodePrefixes = (index: number, side = 0) => [
+  { ip: `${netOf(side).ipv4}.255.0.${index + 1}`, length: 8 },
+  { ip: `${netOf(side).ipv6}::ff:${(index + 1).toString(16)}`, length: 64 },
 ];
-export const clientAddresses = (index: number) => ({
-  ipv4: `10.254.0.${index + 1}`,
-  ipv6: `fd99::fe:${(index + 1).toString(16)}`,
+export const clientAddresses = (index: number, side = 0) => ({
+  ipv4: `${netOf(side).ipv4}.254.0.${index + 1}`,
+  ipv6: `${netOf(side).ipv6}::fe:${(index + 1).toString(16)}`,
 });
 
 /** `count` service IPs, every third one IPv6. */
-export const someIps = (count: number): Ip[] =>
+export const someIps = (count: number, side = 0): Ip[] =>
   Array.from({ length: count }, (_, index) =>
     index % 3 === 2
-      ? `fd99::${(index + 1).toString(16)}`
-      : `10.0.${Math.floor((index + 1) / 250)}.${((index + 1) % 250) + 1}`,
+      ? `${netOf(side).ipv6}::${(index + 1).toString(16)}`
+      : `${netOf(side).ipv4}.0.${Math.floor((index + 1) / 250)}.${((index + 1) % 250) + 1}`,
   );
 
 /** What one node's configuration file says otherwise than the profile. */

@@ -5,7 +5,7 @@ import type { ClientKind } from './client.ts';
 import type { FaultPlan } from './faults.ts';
 import { type ClusterProfile, DEFAULTS, someIps } from './profile.ts';
 import type { Random } from './random.ts';
-import { createWorld, type World } from './world.ts';
+import { createWorld, type SecondSegment, type World } from './world.ts';
 
 export interface RunShape {
   readonly nodes: number;
@@ -14,6 +14,8 @@ export interface RunShape {
   /** Names of nodes and clients that are left out. */
   readonly absent: readonly string[];
   readonly kubernetes: boolean;
+  /** Null: one segment. */
+  readonly second: SecondSegment | null;
   readonly drain: ClusterProfile['drain'];
   readonly switchAgeMs: number;
   readonly bufferFrames: number;
@@ -33,6 +35,7 @@ export interface WantedShape {
   readonly nodes?: number;
   readonly ips?: number;
   readonly clients?: readonly ClientKind[];
+  readonly segments?: 1 | 2;
   readonly durationMs?: number;
   /** For seeds kept from then, which draw nothing that came later; absent: the newest. */
   readonly era?: Era;
@@ -46,6 +49,9 @@ const HEALED_MS = 9_000;
 const HEALED_LONG_MS = 75_000;
 /** They take ten times as long as others. */
 const LARGE_SHARE = 0.04;
+/** Runs with a second segment, and how likely each node is on it. */
+const SECOND_SHARE = 0.15;
+const MEMBER_SHARE = 0.8;
 /** Patient drains come to their end within a run, though the clients talk all the time. */
 const SHORT_DRAIN = { windowMs: 8_000, quietMs: 600, style: 'prompt' } as const;
 
@@ -55,6 +61,25 @@ const drawClients = (random: Random, era: Era): ClientKind[] => {
     kinds.push(random.pick(['ignores-gratuitous', 'ignores-unsolicited', 'never-ages']));
   if (era === 'newest' && random.split('tiny').chance(0.1)) kinds.push('tiny-cache');
   return kinds;
+};
+
+const drawSecond = (
+  { segments, era }: WantedShape,
+  random: Random,
+  { nodes, kubernetes }: { readonly nodes: number; readonly kubernetes: boolean },
+): SecondSegment | null => {
+  // Which segment a Lease speaks for is more than the checkers of Kubernetes' rules know.
+  const isDrawn = (era ?? 'newest') === 'newest' && random.chance(SECOND_SHARE);
+  if (kubernetes || segments === 1 || !(segments === 2 || isDrawn)) return null;
+  const some = random.some(
+    Array.from({ length: nodes }, (_, index) => index),
+    MEMBER_SHARE,
+  );
+  return {
+    members: some.length === 0 ? [0] : some,
+    clients: Array.from({ length: random.whole(1, 2) }, () => 'linux'),
+    ips: someIps(random.whole(1, 8), 1),
+  };
 };
 
 /** What is not wanted otherwise is drawn. */
@@ -78,6 +103,7 @@ export const drawShape = (
     clients,
     absent: [],
     kubernetes,
+    second: drawSecond(wanted, random.split('second'), { nodes, kubernetes }),
     drain: isPatient ? SHORT_DRAIN : DEFAULTS.drain,
     switchAgeMs: random.chance(0.2) ? 5_000 : 300_000,
     bufferFrames: random.pick([32, 93, 256]),
@@ -93,6 +119,7 @@ export const shapeWorld = (shape: RunShape, random: Random): World => {
     nodes: shape.nodes,
     clients: shape.clients,
     absent: shape.absent,
+    second: shape.second ?? null,
     profile: {
       ...DEFAULTS,
       drain: shape.drain,

@@ -13,6 +13,7 @@ export interface RunSummary {
   readonly ips: number;
   readonly clients: number;
   readonly kubernetes: boolean;
+  readonly segments: number;
   /** Each kind of fault drawn, its mean distance, and how often it really happened. */
   readonly faults: readonly { readonly name: string; readonly everyMs: number; readonly times: number }[];
   readonly simulatedMs: number;
@@ -26,10 +27,11 @@ export const isViolated = ({ violations, error }: RunSummary): boolean =>
 /** The command that runs the same again. */
 const reproduceLine = (options: SimulationOptions): string => {
   if (options.script !== undefined) return 'npm run sim -- --script FILE';
-  const { seed, nodes, ips, durationMs, faults, kubernetes } = options;
+  const { seed, nodes, ips, segments, durationMs, faults, kubernetes } = options;
   const flags = [
     ...(nodes === undefined ? [] : [`--nodes ${nodes}`]),
     ...(ips === undefined ? [] : [`--ips ${ips}`]),
+    ...(segments === undefined ? [] : [`--segments ${segments}`]),
     ...(durationMs === undefined ? [] : [`--seconds ${durationMs / 1_000}`]),
     ...(faults === undefined ? [] : [`--faults ${faults.join(',') || "''"}`]),
     ...(kubernetes === true ? ['--kubernetes'] : []),
@@ -52,13 +54,23 @@ export const summarise = (
       ...{ seed, reproduce, violations, error: null, nodes, ips, simulatedMs, wallMs, traceHash },
       clients: result.clients.length,
       kubernetes: world.api !== null,
+      segments: 1 + world.others.length,
       faults: result.faults.map(({ name, everyMs }) => ({ name, everyMs, times: timesOf(name) })),
     };
   } catch (error) {
     const none = { nodes: 0, ips: 0, clients: 0, simulatedMs: 0, wallMs: 0, traceHash: '' };
     const text = (error as Error).stack ?? String(error);
     const { seed } = options;
-    return { seed, reproduce, violations: [], error: text, kubernetes: false, faults: [], ...none };
+    return {
+      seed,
+      reproduce,
+      violations: [],
+      error: text,
+      kubernetes: false,
+      segments: 1,
+      faults: [],
+      ...none,
+    };
   }
 };
 
@@ -71,7 +83,7 @@ export const describeRun = (run: RunSummary, revision: string): readonly string[
   const faults = run.faults.map(({ name, everyMs }) => `${name}/${formatSeconds(everyMs)}`);
   const lines = [
     `seed ${run.seed} (${revision}): ${isViolated(run) ? 'violated' : 'ok'}; ` +
-      `${run.nodes} nodes, ${run.ips} IPs${run.kubernetes ? ' in Kubernetes' : ''}, ${run.clients} clients; ` +
+      `${run.nodes} nodes, ${run.ips} IPs${run.segments > 1 ? ' on two segments' : ''}${run.kubernetes ? ' in Kubernetes' : ''}, ${run.clients} clients; ` +
       `faults: ${faults.join(' ') || 'none'}; ${formatSeconds(run.simulatedMs)} simulated, ` +
       `${Math.round(run.simulatedMs / run.wallMs)} times real time; trace ${run.traceHash}`,
   ];

@@ -46,6 +46,7 @@ export interface SimulationResult {
   readonly shape: RunShape;
   readonly acts: readonly Act[];
   readonly nodes: number;
+  /** Of all segments. */
   readonly ips: number;
   readonly clients: readonly ClientKind[];
   readonly simulatedMs: number;
@@ -88,6 +89,9 @@ const runWhile = (world: World, milliseconds: number, isClean: () => boolean): v
   while (world.queue.now() < until && isClean()) world.run(Math.min(500, until - world.queue.now()));
 };
 
+/** Claims about whole nodes, whatever segments they are on: one checker is enough. */
+const NODE_WIDE: readonly string[] = ['replay-identical', 'timers-wanted'];
+
 /** Fault plan and shape: from the script if there is one, else drawn. */
 const prepareRun = (options: SimulationOptions, random: Random): { plan: FaultPlan; shape: RunShape } => {
   const { script } = options;
@@ -101,7 +105,8 @@ const prepareRun = (options: SimulationOptions, random: Random): { plan: FaultPl
 const watch = (world: World, violations: Violation[]): Checker[] => {
   const answerers = createAnswerers(world);
   world.observe(answerers);
-  return Object.entries(CHECKERS).map(([name, create]) => {
+  const wanted = Object.entries(CHECKERS).filter(([name]) => world.index === 0 || !NODE_WIDE.includes(name));
+  return wanted.map(([name, create]) => {
     const context: CheckerContext = {
       world,
       answerers,
@@ -131,7 +136,8 @@ export const runSimulation = (options: SimulationOptions): SimulationResult => {
   const { plan, shape } = prepareRun(options, random);
   const world = shapeWorld(shape, random.split('world'));
   const violations: Violation[] = [];
-  const checkers = watch(world, violations);
+  const worlds = [world, ...world.others];
+  const checkers = worlds.flatMap((each) => watch(each, violations));
   const isClean = (): boolean =>
     violations.length < MAX_VIOLATIONS && !violations.some(({ checker }) => checker === options.until);
 
@@ -142,7 +148,7 @@ export const runSimulation = (options: SimulationOptions): SimulationResult => {
     if (world.nodes.has(name)) world.queue.at(at, () => world.start(name));
   }
   options.prepare?.(world);
-  letClientsTalk(world, random.split('talk'), durationMs + healedMs);
+  for (const each of worlds) letClientsTalk(each, random.split('talk'), durationMs + healedMs);
   plan.unleash(world, durationMs);
   runWhile(world, durationMs, isClean);
   plan.heal();
@@ -160,8 +166,8 @@ export const runSimulation = (options: SimulationOptions): SimulationResult => {
     shape,
     acts: plan.acts,
     nodes: world.nodes.size,
-    ips: world.profile.ips.length,
-    clients: world.clients.map(({ kind }) => kind),
+    ips: worlds.reduce((sum, { profile }) => sum + profile.ips.length, 0),
+    clients: worlds.flatMap(({ clients }) => clients.map(({ kind }) => kind)),
     simulatedMs: world.queue.now(),
     wallMs: performance.now() - started,
     events: world.queue.events,

@@ -21,16 +21,14 @@ import { createSimKernel } from './sim-kernel.ts';
 import { createSimMain, type SimMain } from './sim-main.ts';
 import { type Advertise, createSimWire, type SimWire } from './sim-wire.ts';
 
-export const INTERFACE = 'eth0';
-
 /** What the world learns of a node. */
 export interface NodeObserver {
-  onSend(frame: WireFrame): void;
+  onSend(interfaceName: string, frame: WireFrame): void;
   onAnswer(ip: Ip, isAnswering: boolean): void;
   /** `agoMs`: since the logical time of the step. */
   onEffects(agoMs: number, effects: readonly Effect[]): void;
-  onFrame(frame: WireFrame): void;
-  onQueued(frame: WireFrame): void;
+  onFrame(interfaceName: string, frame: WireFrame): void;
+  onQueued(interfaceName: string, frame: WireFrame): void;
   onBirth(instance: string): void;
   onData(ip: Ip, client: string, sentAt: number): void;
   onExit(): void;
@@ -41,7 +39,7 @@ export interface NodeObserver {
 export interface NodeSetup {
   readonly name: string;
   readonly mac: Mac;
-  readonly prefixes: readonly Prefix[];
+  readonly interfaces: readonly { readonly name: string; readonly prefixes: readonly Prefix[] }[];
   /** The configuration file, as it is now. */
   readonly core: () => CoreConfig;
   readonly wireConfig: () => WireConfig;
@@ -104,8 +102,8 @@ export interface SimNode {
   reload(): void;
   /** SIGTERM, or any other word of the operator that is an input. */
   tell(input: Parameters<SimMain['tell']>[0]): void;
-  setCarrier(up: boolean): void;
-  receive(frame: SimFrame): void;
+  setCarrier(interfaceName: string, up: boolean): void;
+  receive(interfaceName: string, frame: SimFrame): void;
 }
 
 const SOLICITED_NODE_MAC = '33:33:ff';
@@ -122,28 +120,31 @@ export const createSimNode = (setup: NodeSetup): SimNode => {
   let { clockOffsetMs } = setup;
   const disk = createSimDisk(queue);
   let clock: NodeClock = createNodeClock(queue, setup.clockRate, clockOffsetMs);
-  let hasCarrier = true;
+  const links = setup.interfaces.map(({ name, prefixes }, index) => ({
+    ...{ name, prefixes, index: index + 2, mac },
+    up: true,
+  }));
   let isPaused = false;
-  /** The packet socket is open. */
-  let isListening = false;
+  /** Interfaces with an open packet socket. */
+  let listening: readonly string[] = [];
+  let listeningNext: readonly string[] = [];
   let stalledUntil = 0;
   /** Kept over restarts. */
   let isDrained = false;
   /** The instance that the main thread knows of. */
   let birth = '';
 
-  const linkFact = () =>
-    ({ name: INTERFACE, index: 2, mac, up: hasCarrier, prefixes: setup.prefixes }) as const;
-
   /** A level that is late when its turn comes is read as it is then. */
-  const readCarrier = (): void => wire?.link(linkFact());
+  const readCarriers = (which: typeof links): void => {
+    for (const link of which) wire?.link({ ...link });
+  };
 
   /** raw-socket sends from the main thread, which may have run late: only what is still held is said. */
   const advertise = (items: readonly Advertise[]): void => {
     if (main?.isHeldBack() === true) return;
-    for (const { ip } of items) {
-      if (main?.core.wants({ type: 'announce', ip, interface: INTERFACE }) !== true) continue;
-      observer.onSend(unsolicitedAdvertisement(ip, mac));
+    for (const { ip, interface: on } of items) {
+      if (main?.core.wants({ type: 'announce', ip, interface: on }) !== true) continue;
+      observer.onSend(on, unsolicitedAdvertisement(ip, mac));
     }
   };
 
@@ -168,10 +169,11 @@ export const createSimNode = (setup: NodeSetup): SimNode => {
           kernel.leave(effect.ip);
           break;
         case 'listen': {
-          const isWanted = effect.interfaces.includes(INTERFACE);
           thread?.command(effect, birth);
+          // Of two orders on their way the newer one counts, whichever latency was drawn for it.
+          listeningNext = effect.interfaces;
           queue.after(latencies.command(), () => {
-            if (wire === thread) isListening = isWanted;
+            if (wire === thread) listening = listeningNext;
           });
           break;
         }
@@ -228,7 +230,7 @@ export const createSimNode = (setup: NodeSetup): SimNode => {
     main = null;
     wire = null;
     isPaused = false;
-    isListening = false;
+    listening = [];
     kernel.closeSockets();
     // Said before the answers go, so that nobody wonders why they do.
     observer.onExit();
@@ -292,7 +294,7 @@ export const createSimNode = (setup: NodeSetup): SimNode => {
     observer.onBirth(instance);
     life.tell({ type: 'node.started', instance, version: 'simulated', drained: isDrained });
     life.tell({ type: 'config.loaded', config: setup.core() });
-    queue.after(latencies.carrier(), readCarrier);
+    queue.after(latencies.carrier(), () => readCarriers(links));
     const { api, name: node } = setup;
     if (api === null) return;
     agent = createSimAgent({ api, node, instance, life, queue, lastKnown, onLearned: observer.onLearned });
@@ -348,26 +350,27 @@ export const createSimNode = (setup: NodeSetup): SimNode => {
       main?.tell({ type: 'config.loaded', config: setup.core() });
     },
     tell: (input) => main?.tell(input),
-    setCarrier: (up) => {
-      hasCarrier = up;
-      queue.after(latencies.carrier(), readCarrier);
+    setCarrier: (name, up) => {
+      const changed = links.filter((link) => link.name === name);
+      for (const link of changed) link.up = up;
+      queue.after(latencies.carrier(), () => readCarriers(changed));
     },
-    receive: (frame) => {
+    receive: (name, frame) => {
       const destination = frame.ethernetDestination;
       if (frame.kind === 'data') {
         if (destination !== mac) return;
         if (kernel.accepts(frame.ip)) observer.onData(frame.ip, frame.client, frame.sentAt);
         const { ip, ethernetSource, source } = frame;
-        if (!isPaused) wire?.seeCarried(INTERFACE, ip, { mac: ethernetSource, source });
+        if (!isPaused) wire?.seeCarried(name, ip, { mac: ethernetSource, source });
         return;
       }
-      if (wire === null || !isListening) return;
+      if (wire === null || !listening.includes(name)) return;
       if (destination.startsWith(SOLICITED_NODE_MAC) && !kernel.isMember(destination)) return;
       // A full queue drops it: nobody has heard it then.
       if (wire.isFull()) return;
-      if (isPaused) observer.onQueued(frame);
-      else observer.onFrame(frame);
-      wire.hear(INTERFACE, frame);
+      if (isPaused) observer.onQueued(name, frame);
+      else observer.onFrame(name, frame);
+      wire.hear(name, frame);
     },
   };
 };

@@ -22,7 +22,7 @@ export interface SimWireOptions {
   readonly latencies: Latencies;
   /** Frames the packet socket holds while nobody reads; when it is full the oldest stay (facts.md). */
   readonly bufferFrames: number;
-  readonly onSend: (frame: WireFrame) => void;
+  readonly onSend: (interfaceName: string, frame: WireFrame) => void;
   readonly onFacts: (facts: readonly StampedInput[], advertise: readonly Advertise[]) => void;
   readonly onAnswer: (ip: Ip, isAnswering: boolean) => void;
 }
@@ -88,7 +88,7 @@ export const createSimWire = (options: SimWireOptions): SimWire => {
     const facts: StampedInput[] = [];
     const advertise: Advertise[] = [];
     for (const output of outputs) {
-      if (output.type === 'send') options.onSend(addressed(output.frame));
+      if (output.type === 'send') options.onSend(output.interface, addressed(output.frame));
       else if (output.type === 'advertise') advertise.push(output);
       else if (output.type === 'fact') facts.push({ at, input: output.input });
       else if (output.type === 'rebirth') isBirthDue = true;

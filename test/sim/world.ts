@@ -1,24 +1,20 @@
-// The simulated world: one segment, its nodes and clients, and everything that can be done to them. It tells
-// observers (the checkers) what happens; it judges nothing itself.
+// The simulated world: nodes, on one segment or two, and everything that can be done to them. It tells observers (the
+// checkers) what happens; it judges nothing itself. What belongs to one segment is in side.ts.
 
 import type { ServiceIpConfig } from '../../src/machines/config.ts';
-import { familyOf, type Ip } from '../../src/machines/frames.ts';
-import { instanceOn } from '../../src/machines/hello.ts';
+import type { Effect } from '../../src/machines/effects.ts';
+import type { Ip } from '../../src/machines/frames.ts';
 import type { Input } from '../../src/machines/inputs.ts';
-import { gratuitousRequest, unsolicitedAdvertisement } from '../../src/machines/neighbor-frames.ts';
 import { createSimApi, type SimApi } from './api/sim-api.ts';
-import { type Client, type ClientKind, createClient } from './client.ts';
+import type { Client, ClientKind } from './client.ts';
 import { createEventQueue, type EventQueue } from './event-queue.ts';
-import { createHealth, type Health } from './health.ts';
+import type { Health } from './health.ts';
 import { drawnLatencies, type Latencies } from './latencies.ts';
 import {
   type ClusterProfile,
   type ConfigChange,
-  clientAddresses,
-  clientMac,
-  clientName,
   coreConfig,
-  FOREIGN_MAC,
+  INTERFACES,
   NO_CHANGE,
   nodeMac,
   nodeName,
@@ -26,9 +22,10 @@ import {
   wireConfig,
 } from './profile.ts';
 import type { Random } from './random.ts';
-import { createSegment, type Link, type Port, type Segment } from './segment.ts';
-import type { SimHello, WireFrame } from './sim-frames.ts';
-import { createSimNode, INTERFACE, type SimNode } from './sim-node.ts';
+import type { Link, Port, Segment } from './segment.ts';
+import { createSide, type Side } from './side.ts';
+import type { WireFrame } from './sim-frames.ts';
+import { createSimNode, type SimNode } from './sim-node.ts';
 import { createTrace, type Trace } from './trace.ts';
 import type { WorldObserver } from './world-observer.ts';
 
@@ -46,9 +43,25 @@ export interface WorldOptions {
   readonly clockOffsetMs: number;
   readonly switchAgeMs: number;
   readonly bufferFrames: number;
+  /** A second segment: who is on it (by index), its clients and IPs; null or absent: there is none. */
+  readonly second?: SecondSegment | null;
 }
 
+export interface SecondSegment {
+  readonly members: readonly number[];
+  readonly clients: readonly ClientKind[];
+  readonly ips: readonly Ip[];
+}
+
+/**
+ * One segment of the world as faults and checkers see it: its ports, clients, IPs and the nodes on it. What is done to a
+ * node by its name is done on all segments.
+ */
 export interface World {
+  /** The other segments that some of the nodes are on; those have none in turn. */
+  readonly others: readonly World[];
+  /** 0: the segment that every node is on. */
+  readonly index: number;
   readonly queue: EventQueue;
   readonly segment: Segment;
   readonly health: Health;
@@ -98,7 +111,6 @@ export interface World {
   /** What its Service asks for; null: it is gone. Whether anybody is to answer for it is not judged until `settle`. */
   changeService(ip: Ip, config: ServiceIpConfig | null): void;
   settle(ip: Ip): void;
-  /** A word of the operator; `planned` says which IP (null: all) is to move without loss. */
   /** A frame, sent that long ago, from the port of a host that is none of the nodes or clients. */
   injectForeign(frame: WireFrame, ageMs: number): void;
   /** The operator lifts the drain of a node that does not run. */
@@ -111,11 +123,9 @@ export interface World {
   configureWindow(name: string, milliseconds: number | null): void;
   /** A line for the trace. */
   note(who: string, what: string): void;
+  /** A word of the operator; `planned` says which IP (null: all) is to move without loss. */
   tell(name: string, input: Input, planned?: { readonly ip: Ip | null }): void;
 }
-
-/** Intervals beyond the hold time in which a hello may be late: those of the wire step, one more for the way. */
-const FRESH_INTERVALS = 3;
 
 const API_WORDS = {
   setUp: ['is away for', 'is back for'],
@@ -123,50 +133,25 @@ const API_WORDS = {
   setExcluded: ['says Ready of', 'says not Ready of'],
 } as const;
 
-/** The frame's kind as a number, for the hash. */
-const KIND: Readonly<Record<string, number>> = { arp: 1, ns: 2, na: 3, hello: 4, data: 5 };
+/** Who knows its IP: an effect of a node belongs to the segment of its IP, if it has one. */
+const concerns = (effect: Effect, ips: ReadonlySet<Ip>): boolean => !('ip' in effect) || ips.has(effect.ip);
 
 export const createWorld = (options: WorldOptions): World => {
   const { random, profile } = options;
+  const second = options.second ?? null;
   const queue = createEventQueue();
   const trace = createTrace();
-  const observers: WorldObserver[] = [];
   const nodes = new Map<string, SimNode>();
   const contested = new Set<Ip>();
+  const foreignIps = new Set<Ip>();
   const busyUntil = new Map<string, number>();
   const toldAt = new Map<string, number>();
-  /** The newest instance of each node. */
-  const births = new Map<string, string>();
-  /** A listener's birth → those of speakers, where a hello of the second listed the first and arrived. */
-  const believed = new Map<string, Set<string>>();
-  const believe = (listener: string, { instance, hears }: SimHello): void => {
-    const speakers = believed.get(listener) ?? new Set<string>();
-    believed.set(listener, speakers);
-    if (!speakers.has(instance) && hears.includes(listener)) speakers.add(instance);
-  };
-  let lateHelloAt = Number.NEGATIVE_INFINITY;
   const leaving = new Set<string>();
   const stopping = new Set<string>();
-  let lossChangedAt = Number.NEGATIVE_INFINITY;
   /** What the nodes' configuration files say otherwise than the profile. */
   const changes = new Map<string, ConfigChange>();
   const laggingUntil = new Map<string, number>();
-  const each = <K extends keyof WorldObserver>(
-    hook: K,
-    ...args: Parameters<NonNullable<WorldObserver[K]>>
-  ): void => {
-    for (const observer of observers)
-      (observer[hook] as ((...all: typeof args) => void) | undefined)?.(...args);
-  };
-  let [sentTo, heardBy]: [WorldObserver[], WorldObserver[]] = [[], []];
-
-  let joinedAt = Number.NEGATIVE_INFINITY;
-  const segment = createSegment({
-    queue,
-    random: random.split('segment'),
-    ageMs: options.switchAgeMs,
-    onLost: (from, to, frame) => each('onLost', from.name, to.name, frame),
-  });
+  const whole = second === null ? profile : { ...profile, ips: [...profile.ips, ...second.ips] };
 
   const say = (who: string, what: string, ip: Ip | null = null): void => {
     trace.add(queue.now(), who, ip, what);
@@ -174,6 +159,8 @@ export const createWorld = (options: WorldOptions): World => {
     trace.mixText(`${who}${ip ?? ''}${what}`);
   };
 
+  const sides: Side[] = [];
+  const sideOf = (ip: Ip): Side | undefined => sides.find(({ ips }) => ips.has(ip));
   const api =
     profile.isClustered === true
       ? createSimApi({
@@ -182,7 +169,7 @@ export const createWorld = (options: WorldOptions): World => {
           ips: profile.ips,
           onWritten: (fact) => {
             const { ip, held } = fact;
-            each('onObject', fact);
+            sideOf(ip)?.each('onObject', fact);
             if (held === null) return;
             const { holder, state, epoch, weak } = held;
             say(
@@ -193,22 +180,42 @@ export const createWorld = (options: WorldOptions): World => {
           },
         })
       : null;
-  const foreignIps = new Set<Ip>();
   /** By the API server's word, or by what a node that runs believes to be that. */
   const isExcluded = (name: string): boolean =>
     api !== null &&
     (api.isExcluded(name) ||
       [...nodes.values()].some((node) => node.agent()?.excluded().includes(name) === true));
 
+  const isAbsent = (name: string): boolean => options.absent?.includes(name) === true;
+  const shared = {
+    ...{ queue, trace, say, contested, foreignIps, ageMs: options.switchAgeMs, link: options.link, isAbsent },
+    isBusy: (name: string) => (busyUntil.get(name) ?? 0) > queue.now(),
+    isLagging: (name: string) => (laggingUntil.get(name) ?? 0) > queue.now(),
+    onDisturbed: () => disturbed(),
+  };
+  sides.push(createSide({ ...shared, index: 0, random, profile, clients: options.clients }));
+  if (second !== null) {
+    const { clients, ips } = second;
+    sides.push(createSide({ ...shared, index: 1, random, profile: { ...profile, ips }, clients }));
+  }
+  const main = sides[0] as Side;
+  const sideOn = (interfaceName: string): Side =>
+    sides.find((side) => side.interfaceName === interfaceName) ?? main;
+  const sidesWith = (name: string): readonly Side[] => sides.filter((side) => side.nodes.has(name));
+
   const addNode = (index: number): void => {
     const name = nodeName(index);
     const mine = random.split(name);
+    const on = second?.members.includes(index) === true ? [0, 1] : [0];
     const node = createSimNode({
       name,
       mac: nodeMac(index),
-      prefixes: nodePrefixes(index),
-      core: () => coreConfig(profile, name, changes.get(name)),
-      wireConfig: () => wireConfig(profile, name, changes.get(name)),
+      interfaces: on.map((side) => ({
+        name: INTERFACES[side] as string,
+        prefixes: nodePrefixes(index, side),
+      })),
+      core: () => coreConfig(whole, name, changes.get(name)),
+      wireConfig: () => wireConfig(whole, name, changes.get(name)),
       queue,
       random: mine,
       latencies: options.latencies ?? drawnLatencies(mine.split('latencies')),
@@ -218,17 +225,13 @@ export const createWorld = (options: WorldOptions): World => {
       api,
       observer: {
         onLearned: () => {
-          health.disturb();
+          disturbAll();
           disturbed();
         },
-        onSend: (frame) => {
-          trace.mix(queue.now() * 1000 + index * 8 + (KIND[frame.kind] ?? 7));
-          for (const observer of sentTo) observer.onSent?.(name, frame);
-          segment.send(port, frame);
-        },
+        onSend: (interfaceName, frame) => sideOn(interfaceName).send(name, index, frame),
         onAnswer: (ip, isAnswering) => {
           say(name, isAnswering ? 'answers' : 'is silent', ip);
-          each('onAnswer', name, ip, isAnswering);
+          sideOf(ip)?.each('onAnswer', name, ip, isAnswering);
         },
         onEffects: (agoMs, effects) => {
           for (const effect of effects) {
@@ -237,20 +240,20 @@ export const createWorld = (options: WorldOptions): World => {
             const { ip, from, to, epoch, cause, reason } = effect;
             say(name, `${from} -> ${to} epoch ${epoch} ${cause}: ${reason}`, ip);
           }
-          each('onEffects', name, effects, agoMs);
+          if (second === null) return main.each('onEffects', name, effects, agoMs);
+          for (const side of sidesWith(name)) {
+            const own = effects.filter((effect) => concerns(effect, side.ips));
+            if (own.length > 0) side.each('onEffects', name, own, agoMs);
+          }
         },
-        onFrame: (frame) => {
-          if (frame.kind === 'hello') believe(births.get(name) ?? '', frame);
-          for (const observer of heardBy) observer.onHeard?.(name, frame);
-        },
-        onQueued: (frame) => each('onQueued', name, frame),
+        onFrame: (interfaceName, frame) => sideOn(interfaceName).hear(name, frame),
+        onQueued: (interfaceName, frame) => sideOn(interfaceName).each('onQueued', name, frame),
         onBirth: (instance) => {
-          births.set(name, instanceOn(instance, INTERFACE));
-          each('onBirth', name, instance);
+          for (const side of sidesWith(name)) side.born(name, instance);
         },
         onData: (ip, client, sentAt) => {
           trace.mix(queue.now() * 1000 + index);
-          each('onReached', client, ip, name, sentAt);
+          sideOf(ip)?.each('onReached', client, ip, name, sentAt);
         },
         onExit: () => {
           say(name, 'its process ended');
@@ -259,63 +262,27 @@ export const createWorld = (options: WorldOptions): World => {
       },
     });
     nodes.set(name, node);
-    const port = segment.attach(name, options.link(), node.receive);
+    for (const side of on) sides[side]?.attach(node);
   };
 
-  const isAbsent = (name: string): boolean => options.absent?.includes(name) === true;
-  /** Those after them keep the links that were drawn for them. */
-  const skipLink = (): void => void options.link();
-
-  const addClient = (kind: ClientKind, index: number): readonly Client[] => {
-    const name = clientName(index);
-    if (isAbsent(name)) {
-      skipLink();
-      return [];
-    }
-    const port: Port = segment.attach(name, options.link(), (frame) => client.receive(frame), false);
-    const client = createClient({
-      name,
-      kind,
-      mac: clientMac(index),
-      ...clientAddresses(index),
-      queue,
-      random: random.split(name),
-      send: (frame) => segment.send(port, frame),
-    });
-    return [client];
-  };
-  const clients = options.clients.flatMap(addClient);
-  const foreign = segment.attach(
-    'foreign',
-    { delayMs: 0.1, jitterMs: 0, loss: 0, duplication: 0 },
-    () => {},
-    false,
-  );
-
-  const isBusy = (name: string): boolean => (busyUntil.get(name) ?? 0) > queue.now();
-  const health = createHealth(
-    queue,
-    segment,
-    nodes,
-    isBusy,
-    (name) => (laggingUntil.get(name) ?? 0) > queue.now(),
-  );
   for (let index = 0; index < options.nodes; index += 1) {
-    if (isAbsent(nodeName(index))) skipLink();
+    // Those after it keep the links that were drawn for them.
+    if (isAbsent(nodeName(index))) options.link();
     else addNode(index);
   }
 
-  const named = <T>(from: ReadonlyMap<string, T>, name: string): T => {
-    const found = from.get(name);
-    if (found === undefined) throw new Error(`no ${name} in this world: ${[...from.keys()].join(', ')}`);
+  const node = (name: string): SimNode => {
+    const found = nodes.get(name);
+    if (found === undefined) throw new Error(`no ${name} in this world: ${[...nodes.keys()].join(', ')}`);
     return found;
   };
-  const node = (name: string): SimNode => named(nodes, name);
-  const port = (name: string): Port => named(segment.ports, name);
 
+  const disturbAll = (): void => {
+    for (const { health } of sides) health.disturb();
+  };
   const disturbed = (): void => {
-    health.refresh();
-    each('onDisturbed');
+    for (const side of sides) side.health.refresh();
+    for (const side of sides) side.each('onDisturbed');
   };
   /** Does something to the world: said, performed, and taken into account. */
   const act = (who: string, what: string, run: () => void): void => {
@@ -329,43 +296,27 @@ export const createWorld = (options: WorldOptions): World => {
     act(name, `${what} for ${milliseconds.toFixed(0)} ms`, run);
     queue.at(until + 0.001, disturbed);
   };
+  const plugAll = (name: string, up: boolean): void => {
+    for (const side of sidesWith(name)) {
+      side.segment.setCarrier(side.port(name), up);
+      if (up) node(name).setCarrier(side.interfaceName, true);
+    }
+  };
 
-  return {
+  const common = {
     queue,
-    segment,
-    health,
     trace,
-    profile,
-    nodes,
-    clients,
     api,
     contested,
-    joinedAt: () => joinedAt,
-    lossyUntil: () => {
-      for (const name of nodes.keys()) if (port(name).link.loss > 0) return queue.now();
-      return lossChangedAt;
-    },
-    isLeaving: (name) =>
+    isLeaving: (name: string) =>
       leaving.has(name) || stopping.has(name) || node(name).isDrained() || isExcluded(name),
-    isStopping: (name) => stopping.has(name),
-    lateHelloAt: () => lateHelloAt,
-    toldAt: (name) => toldAt.get(name) ?? Number.NEGATIVE_INFINITY,
-    observe: (observer) => {
-      observers.push(observer);
-      sentTo = observers.filter(({ onSent }) => onSent !== undefined);
-      heardBy = observers.filter(({ onHeard }) => onHeard !== undefined);
-    },
+    isStopping: (name: string) => stopping.has(name),
+    toldAt: (name: string) => toldAt.get(name) ?? Number.NEGATIVE_INFINITY,
     node,
-    port,
-    run: (milliseconds) => queue.runUntil(queue.now() + milliseconds),
-    use: (client, ip) => {
-      each('onUse', client.name, ip);
-      client.use(ip);
-    },
-    start: (name) =>
+    run: (milliseconds: number) => queue.runUntil(queue.now() + milliseconds),
+    start: (name: string) =>
       act(name, 'starts', () => {
-        segment.setCarrier(port(name), true);
-        node(name).setCarrier(true);
+        plugAll(name, true);
         if (!node(name).isRunning()) {
           leaving.delete(name);
           stopping.delete(name);
@@ -375,130 +326,76 @@ export const createWorld = (options: WorldOptions): World => {
         }
         node(name).start();
       }),
-    kill: (name) => act(name, 'is killed', () => node(name).kill()),
-    crash: (name) =>
+    kill: (name: string) => act(name, 'is killed', () => node(name).kill()),
+    crash: (name: string) =>
       act(name, 'crashes', () => {
         node(name).crash();
-        segment.setCarrier(port(name), false);
+        plugAll(name, false);
       }),
-    pause: (name) => act(name, 'is paused', () => node(name).pause()),
-    resume: (name) => act(name, 'resumes', () => node(name).resume()),
-    stall: (name, milliseconds) =>
+    pause: (name: string) => act(name, 'is paused', () => node(name).pause()),
+    resume: (name: string) => act(name, 'resumes', () => node(name).resume()),
+    stall: (name: string, milliseconds: number) =>
       busy(name, 'main thread busy', milliseconds, () => node(name).stall(milliseconds)),
-    lag: (name, milliseconds) => {
+    lag: (name: string, milliseconds: number) => {
       laggingUntil.set(name, queue.now() + milliseconds);
       busy(name, 'wire thread not scheduled', milliseconds, () => node(name).lag(milliseconds));
     },
-    setCarrier: (name, up) =>
-      act(name, up ? 'port up' : 'port down', () => {
-        segment.setCarrier(port(name), up);
-        node(name).setCarrier(up);
-      }),
-    setDeaf: (name, way) =>
-      act(name, `port ${way.in ? 'drops' : 'passes'} in, ${way.out ? 'drops' : 'passes'} out`, () => {
-        port(name).isDeaf = way.in;
-        port(name).isMute = way.out;
-      }),
-    setOneWay: (from, to, isBroken) =>
-      act(from, `${isBroken ? 'no longer reaches' : 'reaches again'} ${to}`, () =>
-        segment.setOneWay(port(from), port(to), isBroken),
-      ),
-    partition: (names) =>
-      act('switch', names.length === 0 ? 'joined' : `split: ${names.join(' ')} | rest`, () => {
-        if (names.length === 0) joinedAt = queue.now();
-        segment.partition(names);
-      }),
-    setLoss: (name, loss, duplication) =>
-      act(
-        name,
-        `link loses ${(loss * 100).toFixed(0)} %, doubles ${(duplication * 100).toFixed(0)} %`,
-        () => {
-          const { link } = port(name);
-          if (nodes.has(name) && (loss > 0 || link.loss > 0)) lossChangedAt = queue.now();
-          link.loss = loss;
-          link.duplication = duplication;
-        },
-      ),
-    foreignClaim: (ip) => {
-      foreignIps.add(ip);
-      contested.add(ip);
-      say('foreign', 'claims', ip);
-      health.disturb();
-      const frame = familyOf(ip) === 'ipv4' ? gratuitousRequest : unsolicitedAdvertisement;
-      segment.send(foreign, frame(ip, FOREIGN_MAC));
-    },
-    setHushed: (isHushed) =>
-      act('switch', isHushed ? 'drops hellos' : 'passes hellos', () => {
-        segment.setHushed(isHushed);
-        health.disturb();
-      }),
-    toApi: (what, name, is) =>
+    toApi: (what: 'setUp' | 'setHeldBack' | 'setExcluded', name: string, is: boolean) =>
       act('API', `${API_WORDS[what][is ? 1 : 0]} ${name}`, () => {
         api?.[what](name, is);
-        health.disturb();
+        disturbAll();
       }),
-    forgetDrained: (name) => node(name).forgetDrained(),
-    changeService: (ip, config) => {
+    forgetDrained: (name: string) => node(name).forgetDrained(),
+    changeService: (ip: Ip, config: ServiceIpConfig | null) => {
       say('API', config === null ? 'its Service is gone' : `its Service is ${JSON.stringify(config)}`, ip);
       contested.add(ip);
-      health.disturb();
+      disturbAll();
       api?.setService(ip, config);
     },
-    freezeDisk: (name, milliseconds) => {
+    freezeDisk: (name: string, milliseconds: number) => {
       say(name, `disk frozen for ${milliseconds.toFixed(0)} ms`);
       node(name).freezeDisk(milliseconds);
     },
-    stepClock: (name, milliseconds) => {
+    stepClock: (name: string, milliseconds: number) => {
       say(name, `clock set by ${(milliseconds / 1_000).toFixed(1)} s`);
       node(name).stepClock(milliseconds);
     },
-    configure: (name, ip, config) => {
+    configure: (name: string, ip: Ip, config: ServiceIpConfig | null) => {
       say(name, config === null ? 'is not configured' : `is configured: ${JSON.stringify(config)}`, ip);
       contested.add(ip);
-      health.disturb();
+      disturbAll();
       const { services, drainWindowMs } = changes.get(name) ?? NO_CHANGE;
       changes.set(name, { services: new Map(services).set(ip, config), drainWindowMs });
       node(name).reload();
     },
-    configureWindow: (name, milliseconds) => {
+    configureWindow: (name: string, milliseconds: number | null) => {
       say(name, `drain window ${milliseconds === null ? 'as before' : `${milliseconds} ms`}`);
       changes.set(name, { ...(changes.get(name) ?? NO_CHANGE), drainWindowMs: milliseconds });
       node(name).reload();
     },
-    settle: (ip) => {
+    settle: (ip: Ip) => {
       if (!foreignIps.has(ip)) contested.delete(ip);
-      health.disturb();
+      disturbAll();
       disturbed();
     },
     note: say,
-    injectForeign: (frame, ageMs) => {
-      if (frame.kind === 'hello') {
-        // Held back for a moment only, or of a birth that its listener once believed and not listing it: that is late,
-        // not false. All else must do nothing at all (docs/protocol.md, Fresh).
-        const present = [...births.values()];
-        const windowMs = profile.deadAfterMs + FRESH_INTERVALS * profile.intervalMs;
-        const isKnown = [frame.instance, ...frame.hears].some((instance) => present.includes(instance));
-        const isUndated = present.some(
-          (listener) =>
-            believed.get(listener)?.has(frame.instance) === true && !frame.hears.includes(listener),
-        );
-        if ((isKnown && ageMs <= windowMs) || isUndated) {
-          health.disturb();
-          lateHelloAt = queue.now();
-        }
-      }
-      segment.send(foreign, { ...frame, ethernetSource: FOREIGN_MAC });
-    },
-    tell: (name, input, planned) => {
+    tell: (name: string, input: Input, planned?: { readonly ip: Ip | null }) => {
       say(name, `is told ${input.type}`);
       toldAt.set(name, queue.now());
-      health.disturb();
+      disturbAll();
       if (input.type === 'stop.requested') stopping.add(name);
       if (input.type === 'drain.requested' && input.ips === null) leaving.add(name);
       if (input.type === 'undrain.requested') leaving.delete(name);
-      each('onTold', name, input);
-      if (planned !== undefined) each('onPlanned', name, planned.ip);
+      for (const side of sidesWith(name)) {
+        side.each('onTold', name, input);
+        if (planned === undefined) continue;
+        if (planned.ip === null || side.ips.has(planned.ip)) side.each('onPlanned', name, planned.ip);
+      }
       node(name).tell(input);
     },
   };
+  const [first, ...rest] = sides.map(
+    (side, index): World => ({ ...common, ...side.seen, index, others: [] }),
+  ) as [World, ...World[]];
+  return { ...first, others: rest };
 };

@@ -69,6 +69,8 @@ export const drained: CreateChecker = ({ world, answerers, intervalMs, holdMs, r
   };
 
   const judgeStop = (name: string): void => {
+    // Who could take the IPs of other segments is not known here.
+    if (world.index > 0) return;
     const at = world.queue.now();
     const life = world.node(name).lives.length;
     world.queue.after(STOP_MS, () => {

@@ -5,7 +5,7 @@
 // stops while nobody can take over is not judged: its IPs go with it. One that drains keeps them then.
 import type { Ip } from '../../../src/machines/frames.ts';
 import type { CreateChecker } from './checker.ts';
-import { ABLE_AFTER_MS, ableFor } from './successors.ts';
+import { ABLE_AFTER_MS, ableFor, knows } from './successors.ts';
 
 /** The whole move, from the word to the last client's update. */
 const WINDOW_MS = 5_000;
@@ -43,7 +43,7 @@ export const plannedMove: CreateChecker = ({ world, answerers, report }) => {
   };
 
   const hasSuccessor = (giver: string, ip: Ip): boolean =>
-    ableFor(world, giver, now()).some((name) => isNamed(giver, ip, name));
+    ableFor(world, giver, now()).some((name) => isNamed(giver, ip, name) && knows(world, name, ip));
 
   const clientsOf = (ip: Ip, owner: string): ReadonlySet<string> => {
     const { mac } = world.node(owner);
