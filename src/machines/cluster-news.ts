@@ -1,8 +1,8 @@
 // News from the cluster: which service IPs there are and who may hold them, which silent peers live, and what the
 // ServiceIP objects say.
 
-import { type CoreConfig, type ServiceIpConfig, startDelayMs } from './config.ts';
-import { listenWhereNeeded, reconsider, reconsiderAll, segmentOn } from './contest.ts';
+import type { ServiceIpConfig } from './config.ts';
+import { listenFirst, reconsider, reconsiderAll } from './contest.ts';
 import { applyPolicy, type CoreState, isDrained, myName, send } from './core-state.ts';
 import type { Ip } from './frames.ts';
 import { keepHere, retryHandovers } from './handover.ts';
@@ -11,18 +11,6 @@ import { reconsiderUnheld } from './peer-news.ts';
 import { stateOf } from './service-ip.ts';
 import { policyOf, type Service } from './services.ts';
 import { endLeases, renewLease, seeObjects, unheardClaim } from './unheard.ts';
-
-/**
- * Opens what service IPs live on now. Where nothing was listened to, everybody's claims are yet to be heard: a list may
- * come long after the listening time of the start, and a last Service may have been gone for a while (simulated: all
- * nodes took the next one at once).
- */
-const listenFirst = (state: CoreState, config: CoreConfig): void => {
-  const before = state.listening;
-  listenWhereNeeded(state);
-  for (const name of state.listening)
-    if (!before.includes(name)) segmentOn(state, name).listenUntil = state.clock + startDelayMs(config);
-};
 
 /** Kubernetes: some service IPs are otherwise now, or no more. */
 export const changeServices = (

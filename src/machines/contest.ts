@@ -1,6 +1,7 @@
 // One IP, looked at again: compares what is with what should be and sends the machine what follows. Level-based:
 // it may be called at any time, for any IP, and does nothing when nothing is due.
 import { isBetter } from './claims.ts';
+import { type CoreConfig, startDelayMs } from './config.ts';
 import { type CoreState, isDrained, myName, send, stay, wholeMicroseconds } from './core-state.ts';
 import { instanceOn } from './hello.ts';
 import type { InterfaceFact, PeerClaim } from './inputs.ts';
@@ -342,6 +343,18 @@ export const listenWhereNeeded = (state: CoreState): void => {
   state.listening = sorted;
   state.emit({ type: 'listen', interfaces: sorted });
   for (const name of before) if (!sorted.includes(name)) stopListening(state, name);
+};
+
+/**
+ * The same after news of what is to be served. Where nothing was listened to, everybody's claims are yet to be heard: a
+ * list of Services may come long after the listening time of the start, a last one may have been gone for a while, a
+ * reload may bring another interface (simulated: all nodes took at once).
+ */
+export const listenFirst = (state: CoreState, config: CoreConfig): void => {
+  const before = state.listening;
+  listenWhereNeeded(state);
+  for (const name of state.listening)
+    if (!before.includes(name)) segmentOn(state, name).listenUntil = state.clock + startDelayMs(config);
 };
 
 /** Whoever was heard there falls silent unnoticed now (simulated: seed 205196, a peer that stayed alive for ever). */

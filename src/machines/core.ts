@@ -5,7 +5,7 @@
 import type { NodeName } from './claims.ts';
 import { answerReserve, changeServices, hearObjects, leasesDue } from './cluster-news.ts';
 import { type CoreConfig, type ServiceIpConfig, startDelayMs } from './config.ts';
-import { reconsider, reconsiderAll } from './contest.ts';
+import { listenFirst, reconsider, reconsiderAll } from './contest.ts';
 import { applyPolicy, type CoreState, type CoreTimer, send } from './core-state.ts';
 import type { Effect } from './effects.ts';
 import { explainTaking, type Taking } from './explain-candidates.ts';
@@ -156,6 +156,10 @@ const loadConfig = (state: CoreState, loaded: CoreConfig): void => {
     if (!services.all.has(service.ip)) services.create(service, policyOf(loaded, service), state.clock);
   }
   if (before === null) listen(state);
+  else {
+    state.placements.clear();
+    listenFirst(state, loaded);
+  }
   scheduleRebalance(state);
   reconsiderAll(state);
   retryHandovers(state);

@@ -278,7 +278,24 @@ test('an address given on one interface is taken back when the IP begins to be p
   assert.deepEqual([node.state(V4), [...node.world.addresses]], ['candidate', [V4]]);
   const elsewhere = { ip: V4, nodes: null, interfaces: ['eth1'] };
   node.at(300, loaded({ serviceIPs: [elsewhere], probe: 'quick' }));
+  assert.deepEqual([node.state(V4), [...node.world.addresses]], ['unowned', []]);
+  node.at(300 + LISTENED + 1);
   assert.deepEqual([node.state(V4), [...node.world.addresses]], ['candidate', []]);
+});
+
+test('a reload that brings another interface has the node listen there before it takes anything', () => {
+  const node = createNode();
+  node.at(0, link());
+  node.at(0, { type: 'interface.changed', interface: ETH1 });
+  node.at(0, loaded());
+  node.at(LISTENED + 1);
+  assert.equal(node.state(V4), 'leader');
+  const elsewhere = { ip: V6, nodes: null, interfaces: ['eth1'] };
+  node.at(500, loaded({ serviceIPs: [any(V4), elsewhere] }));
+  node.at(500 + LISTENED - 1);
+  assert.deepEqual([node.state(V4), node.state(V6)], ['leader', 'unowned']);
+  node.at(500 + LISTENED + 1);
+  assert.equal(node.state(V6), 'leader');
 });
 
 test('a node that wakes up late does not take an address whose probes never left', () => {
