@@ -19,6 +19,8 @@ const MAX_CARRIED = 256;
 const MAX_SOURCES = 64;
 /** The wait after each question to a client that goes on sending here. */
 const ASK_AGAIN_MS: readonly number[] = [200, 300, 500, 1_000, 2_000, 5_000];
+/** Nobody is heard who holds the IP: so long until that is looked at again. */
+const UNHELD_MS = 200;
 /** Then no more until the drain ends: whom this many questions did not move no question moves. */
 const MAX_QUESTIONS = 16;
 /** A patient drain cannot see whether the client follows before it sends again: it asks this often in any case. */
@@ -89,7 +91,11 @@ export interface Carrier {
   isKept(ip: Ip, at: number, client: Client): boolean;
   /** The remote addresses of all open connections to these IPs; of an IP that is missing nobody can tell. */
   connected(at: number, remotes: ReadonlyMap<Ip, readonly Ip[]>): void;
-  takeDue(at: number): {
+  /** `isHeld`: somebody is heard who holds the IP there, so that a question can name whom to follow. */
+  takeDue(
+    at: number,
+    isHeld: (ip: Ip, interfaceName: string) => boolean,
+  ): {
     readonly questions: readonly Question[];
     readonly news: readonly { readonly ip: Ip; readonly stale: number }[];
   };
@@ -273,7 +279,7 @@ export const createCarrier = (): Carrier => {
         timers.set(drain.ip, at, drain.ip);
       }
     },
-    takeDue: (at) => {
+    takeDue: (at, isHeld) => {
       const questions: Question[] = [];
       const news: { ip: Ip; stale: number }[] = [];
       for (let timer = timers.takeDue(at); timer !== null; timer = timers.takeDue(at)) {
@@ -284,6 +290,11 @@ export const createCarrier = (): Carrier => {
           // A connection holds its client as new: quiet is counted from its end.
           if (isConnected(drain, client)) client.lastAt = at;
           if (at < client.askAt || !wantsQuestion(drain, client) || !isDueToMove(drain, client, at)) continue;
+          // None of its questions is spent while there is nobody to name (simulated: seed 622).
+          if (!isHeld(drain.ip, drain.interface)) {
+            client.askAt = at + UNHELD_MS;
+            continue;
+          }
           isPaced = !bucket.take(1, at);
           if (isPaced) break;
           questions.push(question(drain, client, at));

@@ -99,7 +99,10 @@ export const runCarrying = (state: WireState, at: number): readonly WireOutput[]
     state.restateAt = at + RESTATE_MS;
     if (state.carrier.hasPatient()) for (const { voice } of state.desks.values()) voice.restateKept();
   }
-  const { questions, news } = state.carrier.takeDue(at);
+  const { questions, news } = state.carrier.takeDue(
+    at,
+    (ip, name) => state.desks.get(name)?.ears.holderOf(ip) != null,
+  );
   const outputs = [...ask(state, questions)];
   for (const { ip, stale } of news)
     outputs.push({ type: 'fact', input: { type: 'clients.carried', ip, stale } });

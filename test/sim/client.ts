@@ -41,6 +41,7 @@ export interface ClientSetup {
 
 export interface Client {
   readonly name: string;
+  readonly mac: Mac;
   readonly kind: ClientKind;
   readonly cache: NeighborCache;
   /** Sends one packet to the IP, after resolving it if need be. */
@@ -173,6 +174,7 @@ export const createClient = (setup: ClientSetup): Client => {
 
   return {
     name: setup.name,
+    mac,
     kind,
     cache,
     use: (ip) => {

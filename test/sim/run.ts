@@ -5,6 +5,7 @@ import type { Act } from './acts.ts';
 import { CHECKERS } from './checkers/all-checkers.ts';
 import { createAnswerers } from './checkers/answerers.ts';
 import { type Checker, type CheckerContext, protocolTimes } from './checkers/checker.ts';
+import { createEars } from './checkers/ears.ts';
 import type { ClientKind } from './client.ts';
 import { drawFaultPlan, type FaultPlan, playedFaultPlan } from './faults.ts';
 import { nodeName } from './profile.ts';
@@ -105,11 +106,14 @@ const prepareRun = (options: SimulationOptions, random: Random): { plan: FaultPl
 const watch = (world: World, violations: Violation[]): Checker[] => {
   const answerers = createAnswerers(world);
   world.observe(answerers);
+  const ears = createEars(world, protocolTimes(world).holdMs);
+  world.observe(ears);
   const wanted = Object.entries(CHECKERS).filter(([name]) => world.index === 0 || !NODE_WIDE.includes(name));
   return wanted.map(([name, create]) => {
     const context: CheckerContext = {
       world,
       answerers,
+      ears,
       ...protocolTimes(world),
       report: (ip, what) => {
         if (violations.length >= MAX_VIOLATIONS) return;

@@ -3,6 +3,7 @@ import type { Ip } from '../../../src/machines/frames.ts';
 import type { World } from '../world.ts';
 import type { WorldObserver } from '../world-observer.ts';
 import type { Answerers } from './answerers.ts';
+import type { Ears } from './ears.ts';
 
 export interface Checker extends WorldObserver {
   /** What must hold, as a sentence. */
@@ -16,6 +17,7 @@ export interface Checker extends WorldObserver {
 export interface CheckerContext {
   readonly world: World;
   readonly answerers: Answerers;
+  readonly ears: Ears;
   readonly intervalMs: number;
   readonly holdMs: number;
   /** Reports a violation now. `ip`: null when it concerns no single one. */

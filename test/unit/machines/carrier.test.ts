@@ -11,13 +11,14 @@ const ROUTER = '02:00:00:00:02:fe';
 /** A drain of V4 from 0 on, with what it asked and told so far, in words. */
 const drain = (patient: boolean, known: readonly { ip: string; mac: string }[] = []) => {
   const carrier = createCarrier();
+  let isHeld = true;
   const asked: string[] = [];
   const told: string[] = [];
   carrier.start(V4, START, { interface: 'eth0', patient, quietMs: QUIET_MS }, known);
   const runTo = (ms: number): void => {
     for (let due = carrier.nextDeadline(); due !== null && due <= START + ms; due = carrier.nextDeadline()) {
       const at = Math.max(due, START);
-      const { questions, news } = carrier.takeDue(at);
+      const { questions, news } = carrier.takeDue(at, () => isHeld);
       for (const { client } of questions) asked.push(`${at - START} ${client.ip ?? client.mac}`);
       for (const { stale } of news) told.push(`${at - START} ${stale}`);
     }
@@ -32,7 +33,10 @@ const drain = (patient: boolean, known: readonly { ip: string; mac: string }[] =
     carrier.connected(START + ms, new Map([[V4, remotes]]));
     runTo(ms);
   };
-  return { carrier, asked, told, runTo, send, connect };
+  const setHeld = (is: boolean): void => {
+    isHeld = is;
+  };
+  return { carrier, asked, told, runTo, send, connect, setHeld };
 };
 
 test('prompt: who sends is asked at once, again while it goes on sending, and no more once it has moved', () => {
@@ -52,6 +56,17 @@ test('a client that no question moves is asked sixteen times, and carried on', (
   assert(Number(last) > 97_000, 'the core hears often enough that quiet is not over in between');
   for (const [index, entry] of told.entries())
     assert(index === 0 || Number(entry.split(' ')[0]) - Number(told[index - 1]?.split(' ')[0]) < QUIET_MS);
+});
+
+test('while nobody is heard who holds the IP no question is spent, and it is asked once somebody is', () => {
+  const { asked, send, setHeld } = drain(false);
+  setHeld(false);
+  for (let ms = 0; ms <= 20_000; ms += 100) send(ms, CLIENT);
+  assert.deepEqual(asked, []);
+  setHeld(true);
+  for (let ms = 20_100; ms <= 20_400; ms += 100) send(ms, CLIENT);
+  const [first = ''] = asked;
+  assert(Number(first.split(' ')[0]) <= 20_300, first);
 });
 
 test('a router, whose own address is not known, is asked by its MAC, as one client', () => {
