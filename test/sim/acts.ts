@@ -20,6 +20,7 @@ export const DEEDS = [
   'setHushed',
   'toApi',
   'changeService',
+  'contest',
   'settle',
   'injectForeign',
   'note',

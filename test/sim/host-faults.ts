@@ -13,7 +13,6 @@ const SPREAD_MS = 2_000;
 const SPREAD_BACK_MS = 400;
 /** The shortest drain window: planned moves are judged for 5 s. */
 const LEAST_WINDOW_MS = 6_000;
-const LEAST_LEFT = 2;
 const STEP_MS = { least: 100, most: 3_600_000 };
 
 /** `isWanted`: asked when a node's turn has come; all may have been healed meanwhile. */
@@ -48,12 +47,10 @@ const spread = (
 /** It is not configured any more, or only for some nodes. */
 const changeService = (world: World, random: Random): (() => void) | null => {
   const ip = random.pick(world.profile.ips);
-  // The last one of a segment is left alone: scripts/open/last-ip-back.json.
   if (world.contested.has(ip)) return null;
-  const others = world.profile.ips.filter((other) => world.contested.has(other)).length;
-  if (world.profile.ips.length - others < LEAST_LEFT) return null;
   const nodes = random.some([...world.nodes.keys()], 0.5);
   const config: ServiceIpConfig | null = random.chance(0.5) ? null : { ip, nodes, interfaces: null };
+  world.contest(ip);
   const before: ServiceIpConfig = { ip, nodes: null, interfaces: null };
   const back = spread(
     world,

@@ -110,6 +110,8 @@ export interface World {
   toApi(what: 'setUp' | 'setHeldBack' | 'setExcluded', name: string, is: boolean): void;
   /** What its Service asks for; null: it is gone. Whether anybody is to answer for it is not judged until `settle`. */
   changeService(ip: Ip, config: ServiceIpConfig | null): void;
+  /** Whether anybody is to answer for the IP is not judged until `settle`. */
+  contest(ip: Ip): void;
   settle(ip: Ip): void;
   /** A frame, sent that long ago, from the port of a host that is none of the nodes or clients. */
   injectForeign(frame: WireFrame, ageMs: number): void;
@@ -117,7 +119,7 @@ export interface World {
   forgetDrained(name: string): void;
   freezeDisk(name: string, milliseconds: number): void;
   stepClock(name: string, milliseconds: number): void;
-  /** One node's configuration has this for the IP from now on; null: not this IP. Not judged until `settle`. */
+  /** One node's configuration has this for the IP from now on; null: not this IP. */
   configure(name: string, ip: Ip, config: ServiceIpConfig | null): void;
   /** Null: as in the profile. */
   configureWindow(name: string, milliseconds: number | null): void;
@@ -362,7 +364,6 @@ export const createWorld = (options: WorldOptions): World => {
     },
     configure: (name: string, ip: Ip, config: ServiceIpConfig | null) => {
       say(name, config === null ? 'is not configured' : `is configured: ${JSON.stringify(config)}`, ip);
-      contested.add(ip);
       disturbAll();
       const { services, drainWindowMs } = changes.get(name) ?? NO_CHANGE;
       changes.set(name, { services: new Map(services).set(ip, config), drainWindowMs });
@@ -372,6 +373,10 @@ export const createWorld = (options: WorldOptions): World => {
       say(name, `drain window ${milliseconds === null ? 'as before' : `${milliseconds} ms`}`);
       changes.set(name, { ...(changes.get(name) ?? NO_CHANGE), drainWindowMs: milliseconds });
       node(name).reload();
+    },
+    contest: (ip: Ip) => {
+      contested.add(ip);
+      disturbAll();
     },
     settle: (ip: Ip) => {
       if (!foreignIps.has(ip)) contested.delete(ip);

@@ -1,5 +1,6 @@
 // What each node could know of the others by the hellos that really arrived: when each was heard last, whether it lists
 // the hearer, whether it is known, and whether the hearer was held up meanwhile. Several checkers share it. Not a checker.
+import { INTERFACES } from '../profile.ts';
 import type { WireFrame } from '../sim-frames.ts';
 import type { World } from '../world.ts';
 import type { WorldObserver } from '../world-observer.ts';
@@ -43,6 +44,7 @@ const MAX_QUEUED = 64;
 const NOBODY: ReadonlyMap<string, Ear> = new Map();
 
 export const createEars = (world: World, holdMs: number): Ears => {
+  const interfaceName = INTERFACES[world.index] as string;
   const instances = new Map<string, string>();
   const ears = new Map<string, Map<string, Ear>>();
   /** Nodes whose main thread is held up, and until when others' were. */
@@ -128,9 +130,9 @@ export const createEars = (world: World, holdMs: number): Ears => {
     },
     onDisturbed: look,
     onEffects: (node, effects) => {
-      // Without service IPs it listens to nobody, and knows nobody when they return.
+      // Without service IPs there it listens to nobody, and knows nobody when they return.
       for (const effect of effects)
-        if (effect.type === 'listen' && effect.interfaces.length === 0) ears.delete(node);
+        if (effect.type === 'listen' && !effect.interfaces.includes(interfaceName)) ears.delete(node);
     },
   };
 };
