@@ -28,6 +28,7 @@ export const DEEDS = [
   'forgetDrained',
   'freezeDisk',
   'stepClock',
+  'upgrade',
   'configure',
   'configureWindow',
 ] as const satisfies readonly (keyof World)[];

@@ -1,7 +1,7 @@
 // What happens to a host and its files besides its network: a disk that takes nothing for a while, a wall clock that is
 // set while the daemon is down, a configuration that is changed on every node, one after the other.
 import type { ServiceIpConfig } from '../../src/machines/config.ts';
-import { type Fault, ofNode } from './fault.ts';
+import { type Fault, ofNode, runningOf } from './fault.ts';
 import type { Random } from './random.ts';
 import type { World } from './world.ts';
 
@@ -92,6 +92,22 @@ export const HOST_FAULTS: Readonly<Record<string, Fault>> = {
         world.stepClock(name, Math.round(random.chance(0.5) ? stepMs : -stepMs));
         return () => world.start(name);
       })(world, random, lastsMs),
+  },
+  /** Stopped, and started again as this version: part of a rolling upgrade. */
+  upgrade: {
+    lasts: [200, 5_000],
+    begin: (world, random) => {
+      const names = runningOf(world).filter((name) => world.isPrevious(name));
+      if (names.length === 0) return null;
+      const name = random.pick(names);
+      const reason = 'the simulated operator upgrades it';
+      world.tell(name, { type: 'stop.requested', reason }, { ip: null });
+      return () => {
+        if (world.node(name).isRunning()) world.kill(name);
+        world.upgrade(name);
+        world.start(name);
+      };
+    },
   },
   reload: {
     lasts: [SPREAD_MS + 500, 15_000],

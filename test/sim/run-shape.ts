@@ -3,7 +3,7 @@
 import type { Ip } from '../../src/machines/frames.ts';
 import type { ClientKind } from './client.ts';
 import type { FaultPlan } from './faults.ts';
-import { type ClusterProfile, DEFAULTS, someIps } from './profile.ts';
+import { type ClusterProfile, DEFAULTS, nodeName, someIps } from './profile.ts';
 import type { Random } from './random.ts';
 import { createWorld, type SecondSegment, type World } from './world.ts';
 
@@ -14,6 +14,8 @@ export interface RunShape {
   /** Names of nodes and clients that are left out. */
   readonly absent: readonly string[];
   readonly kubernetes: boolean;
+  /** Names of nodes of the version before. */
+  readonly previous: readonly string[];
   /** Null: one segment. */
   readonly second: SecondSegment | null;
   readonly drain: ClusterProfile['drain'];
@@ -36,6 +38,7 @@ export interface WantedShape {
   readonly ips?: number;
   readonly clients?: readonly ClientKind[];
   readonly segments?: 1 | 2;
+  readonly versions?: 1 | 2;
   readonly durationMs?: number;
   /** For seeds kept from then, which draw nothing that came later; absent: the newest. */
   readonly era?: Era;
@@ -52,6 +55,8 @@ const LARGE_SHARE = 0.04;
 /** Runs with a second segment, and how likely each node is on it. */
 const SECOND_SHARE = 0.15;
 const MEMBER_SHARE = 0.8;
+/** Runs in which about half of the nodes are of the version before. */
+const PREVIOUS_SHARE = 0.15;
 /** Patient drains come to their end within a run, though the clients talk all the time. */
 const SHORT_DRAIN = { windowMs: 8_000, quietMs: 600, style: 'prompt' } as const;
 
@@ -82,6 +87,15 @@ const drawSecond = (
   };
 };
 
+const drawPrevious = ({ era, versions }: WantedShape, random: Random, nodes: number): readonly string[] => {
+  const isDrawn = (era ?? 'newest') === 'newest' && random.chance(PREVIOUS_SHARE);
+  if (versions === 1 || !(versions === 2 || isDrawn)) return [];
+  return random.some(
+    Array.from({ length: nodes }, (_, index) => nodeName(index)),
+    0.5,
+  );
+};
+
 /** What is not wanted otherwise is drawn. */
 export const drawShape = (
   wanted: WantedShape,
@@ -103,6 +117,7 @@ export const drawShape = (
     clients,
     absent: [],
     kubernetes,
+    previous: drawPrevious(wanted, random.split('previous'), nodes),
     second: drawSecond(wanted, random.split('second'), { nodes, kubernetes }),
     drain: isPatient ? SHORT_DRAIN : DEFAULTS.drain,
     switchAgeMs: random.chance(0.2) ? 5_000 : 300_000,
@@ -120,6 +135,7 @@ export const shapeWorld = (shape: RunShape, random: Random): World => {
     clients: shape.clients,
     absent: shape.absent,
     second: shape.second ?? null,
+    previous: shape.previous ?? [],
     profile: {
       ...DEFAULTS,
       drain: shape.drain,

@@ -14,6 +14,8 @@ export interface RunSummary {
   readonly clients: number;
   readonly kubernetes: boolean;
   readonly segments: number;
+  /** Nodes that began as the version before. */
+  readonly previous: number;
   /** Each kind of fault drawn, its mean distance, and how often it really happened. */
   readonly faults: readonly { readonly name: string; readonly everyMs: number; readonly times: number }[];
   readonly simulatedMs: number;
@@ -27,11 +29,12 @@ export const isViolated = ({ violations, error }: RunSummary): boolean =>
 /** The command that runs the same again. */
 const reproduceLine = (options: SimulationOptions): string => {
   if (options.script !== undefined) return 'npm run sim -- --script FILE';
-  const { seed, nodes, ips, segments, durationMs, faults, kubernetes } = options;
+  const { seed, nodes, ips, segments, versions, durationMs, faults, kubernetes } = options;
   const flags = [
     ...(nodes === undefined ? [] : [`--nodes ${nodes}`]),
     ...(ips === undefined ? [] : [`--ips ${ips}`]),
     ...(segments === undefined ? [] : [`--segments ${segments}`]),
+    ...(versions === undefined ? [] : [`--versions ${versions}`]),
     ...(durationMs === undefined ? [] : [`--seconds ${durationMs / 1_000}`]),
     ...(faults === undefined ? [] : [`--faults ${faults.join(',') || "''"}`]),
     ...(kubernetes === true ? ['--kubernetes'] : []),
@@ -55,6 +58,7 @@ export const summarise = (
       clients: result.clients.length,
       kubernetes: world.api !== null,
       segments: 1 + world.others.length,
+      previous: result.shape.previous?.length ?? 0,
       faults: result.faults.map(({ name, everyMs }) => ({ name, everyMs, times: timesOf(name) })),
     };
   } catch (error) {
@@ -68,6 +72,7 @@ export const summarise = (
       error: text,
       kubernetes: false,
       segments: 1,
+      previous: 0,
       faults: [],
       ...none,
     };
@@ -83,7 +88,7 @@ export const describeRun = (run: RunSummary, revision: string): readonly string[
   const faults = run.faults.map(({ name, everyMs }) => `${name}/${formatSeconds(everyMs)}`);
   const lines = [
     `seed ${run.seed} (${revision}): ${isViolated(run) ? 'violated' : 'ok'}; ` +
-      `${run.nodes} nodes, ${run.ips} IPs${run.segments > 1 ? ' on two segments' : ''}${run.kubernetes ? ' in Kubernetes' : ''}, ${run.clients} clients; ` +
+      `${run.nodes} nodes, ${run.ips} IPs${run.segments > 1 ? ' on two segments' : ''}${run.previous > 0 ? `, ${run.previous} of the version before` : ''}${run.kubernetes ? ' in Kubernetes' : ''}, ${run.clients} clients; ` +
       `faults: ${faults.join(' ') || 'none'}; ${formatSeconds(run.simulatedMs)} simulated, ` +
       `${Math.round(run.simulatedMs / run.wallMs)} times real time; trace ${run.traceHash}`,
   ];

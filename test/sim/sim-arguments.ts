@@ -3,7 +3,7 @@ import { parseArgs } from 'node:util';
 import type { WantedRun } from './seed-pool.ts';
 
 export const USAGE = `npm run sim -- --seed N | --seeds A..B | --minutes M   runs seeds; of --minutes fresh ones, drawn from the clock
-  with [--nodes N] [--ips K] [--seconds S] [--faults a,b] [--segments 1|2] [--kubernetes] [--jobs J] [--trace] [--first]
+  with [--nodes N] [--ips K] [--seconds S] [--faults a,b] [--segments 1|2] [--versions 1|2] [--kubernetes] [--jobs J] [--trace] [--first]
 npm run sim -- --seed N --shrink [--out FILE] [--runs R]  makes a short script of a failing seed, in R runs at most (300)
 npm run sim -- --script FILE                            plays it
 npm run sim -- --planted [--only TEXT] [--seeds A..B] [--shrink --out FOLDER]   plants bugs, looks for each`;
@@ -35,6 +35,7 @@ const OPTIONS = {
     minutes: text,
     nodes: text,
     segments: text,
+    versions: text,
     ips: text,
     seconds: text,
     faults: text,
@@ -79,6 +80,7 @@ export const parseSimArguments = (args: readonly string[], now: number): SimArgu
   const nodes = number('nodes', values.nodes, 1, 64);
   const ips = number('ips', values.ips, 1, 10_000);
   const segments = number('segments', values.segments, 1, 2);
+  const versions = number('versions', values.versions, 1, 2);
   const seconds = number('seconds', values.seconds, 0, 1e6);
   return {
     mode: isPlanted ? 'planted' : values.script !== undefined ? 'script' : 'seeds',
@@ -90,6 +92,7 @@ export const parseSimArguments = (args: readonly string[], now: number): SimArgu
     wanted: {
       ...(nodes === undefined ? {} : { nodes }),
       ...(ips === undefined ? {} : { ips }),
+      ...(versions === undefined ? {} : { versions: versions < 2 ? 1 : 2 }),
       ...(segments === undefined ? {} : { segments: segments < 2 ? 1 : 2 }),
       ...(values.kubernetes === true ? { kubernetes: true } : {}),
       ...(seconds === undefined ? {} : { durationMs: seconds * 1000 }),

@@ -11,6 +11,7 @@ import type { RecordedStep } from '../../src/machines/replay.ts';
 import type { WireConfig } from '../../src/machines/wire-facts.ts';
 import { createSimAgent, type SimAgent } from './api/sim-agent.ts';
 import type { SimApi } from './api/sim-api.ts';
+import { inPreviousDialect } from './dialect.ts';
 import type { EventQueue } from './event-queue.ts';
 import type { Latencies } from './latencies.ts';
 import { createNodeClock, type NodeClock } from './node-clock.ts';
@@ -50,6 +51,8 @@ export interface NodeSetup {
   readonly clockRate: number;
   readonly clockOffsetMs: number;
   readonly bufferFrames: number;
+  /** Its next life is one of the version before (dialect.ts). */
+  readonly isPrevious: () => boolean;
   readonly observer: NodeObserver;
   /** Null: standalone. */
   readonly api: SimApi | null;
@@ -106,6 +109,8 @@ export interface SimNode {
   receive(interfaceName: string, frame: SimFrame): void;
 }
 
+const asItIs = <F extends WireFrame>(frame: F): F => frame;
+
 const SOLICITED_NODE_MAC = '33:33:ff';
 
 export const createSimNode = (setup: NodeSetup): SimNode => {
@@ -133,6 +138,7 @@ export const createSimNode = (setup: NodeSetup): SimNode => {
   let isDrained = false;
   /** The instance that the main thread knows of. */
   let birth = '';
+  let speak: <F extends WireFrame>(frame: F) => F = asItIs;
 
   /** A level that is late when its turn comes is read as it is then. */
   const readCarriers = (which: typeof links): void => {
@@ -252,6 +258,7 @@ export const createSimNode = (setup: NodeSetup): SimNode => {
     birth = instance;
     let pendingAdvertise: Advertise[] = [];
     const config = setup.wireConfig();
+    speak = setup.isPrevious() ? inPreviousDialect : asItIs;
     const life = createSimMain({
       queue,
       clock,
@@ -271,7 +278,7 @@ export const createSimNode = (setup: NodeSetup): SimNode => {
       drawInstance: () => word() + word(),
       latencies,
       bufferFrames: setup.bufferFrames,
-      onSend: observer.onSend,
+      onSend: (name, frame) => observer.onSend(name, speak(frame)),
       onFacts: (facts, items) => {
         for (const { input } of facts) {
           if (input.type !== 'wire.reborn') continue;
@@ -368,9 +375,10 @@ export const createSimNode = (setup: NodeSetup): SimNode => {
       if (destination.startsWith(SOLICITED_NODE_MAC) && !kernel.isMember(destination)) return;
       // A full queue drops it: nobody has heard it then.
       if (wire.isFull()) return;
-      if (isPaused) observer.onQueued(name, frame);
-      else observer.onFrame(name, frame);
-      wire.hear(name, frame);
+      const heard = speak(frame);
+      if (isPaused) observer.onQueued(name, heard);
+      else observer.onFrame(name, heard);
+      wire.hear(name, heard);
     },
   };
 };

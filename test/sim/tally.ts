@@ -16,7 +16,7 @@ const HOUR_MS = 3_600_000;
 export const createTally = (): Tally => {
   const failed: number[] = [];
   const drawn = new Map<string, { runs: number; times: number }>();
-  let [runs, clusterMs, nodeMs, kubernetes, segmented] = [0, 0, 0, 0, 0];
+  let [runs, clusterMs, nodeMs, kubernetes, segmented, mixed] = [0, 0, 0, 0, 0, 0];
 
   return {
     add: (run) => {
@@ -24,6 +24,7 @@ export const createTally = (): Tally => {
       clusterMs += run.simulatedMs;
       nodeMs += run.simulatedMs * run.nodes;
       if (run.kubernetes) kubernetes += 1;
+      if (run.previous > 0) mixed += 1;
       if (run.segments > 1) segmented += 1;
       if (isViolated(run)) failed.push(run.seed);
       for (const { name, times } of run.faults) {
@@ -41,7 +42,7 @@ export const createTally = (): Tally => {
       return [
         `faults drawn, runs/times: ${faults.join(', ') || 'none'}`,
         `${hours(clusterMs)} cluster-hours, ${Math.round(clusterMs / Math.max(wallMs, 1))} times real time; ` +
-          `${kubernetes} of ${runs} runs in Kubernetes, ${segmented} on two segments; commit ${revision}`,
+          `${kubernetes} of ${runs} runs in Kubernetes, ${segmented} on two segments, ${mixed} with mixed versions; commit ${revision}`,
         `${runs} seeds from ${first}, ${hours(nodeMs)} simulated node-hours: ` +
           (failed.length === 0
             ? 'no violation'

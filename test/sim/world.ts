@@ -43,6 +43,8 @@ export interface WorldOptions {
   readonly clockOffsetMs: number;
   readonly switchAgeMs: number;
   readonly bufferFrames: number;
+  /** Names of the nodes that are of the version before (dialect.ts). */
+  readonly previous?: readonly string[];
   /** A second segment: who is on it (by index), its clients and IPs; null or absent: there is none. */
   readonly second?: SecondSegment | null;
 }
@@ -119,6 +121,9 @@ export interface World {
   forgetDrained(name: string): void;
   freezeDisk(name: string, milliseconds: number): void;
   stepClock(name: string, milliseconds: number): void;
+  /** Its next life is one of this version. */
+  upgrade(name: string): void;
+  isPrevious(name: string): boolean;
   /** One node's configuration has this for the IP from now on; null: not this IP. */
   configure(name: string, ip: Ip, config: ServiceIpConfig | null): void;
   /** Null: as in the profile. */
@@ -152,6 +157,7 @@ export const createWorld = (options: WorldOptions): World => {
   const stopping = new Set<string>();
   /** What the nodes' configuration files say otherwise than the profile. */
   const changes = new Map<string, ConfigChange>();
+  const previous = new Set(options.previous ?? []);
   const laggingUntil = new Map<string, number>();
   const whole = second === null ? profile : { ...profile, ips: [...profile.ips, ...second.ips] };
 
@@ -224,6 +230,7 @@ export const createWorld = (options: WorldOptions): World => {
       clockRate: 1 + mine.between(-options.driftPpm, options.driftPpm) / 1e6,
       clockOffsetMs: Math.round(mine.between(-options.clockOffsetMs, options.clockOffsetMs)),
       bufferFrames: options.bufferFrames,
+      isPrevious: () => previous.has(name),
       api,
       observer: {
         onLearned: () => {
@@ -362,6 +369,11 @@ export const createWorld = (options: WorldOptions): World => {
       say(name, `clock set by ${(milliseconds / 1_000).toFixed(1)} s`);
       node(name).stepClock(milliseconds);
     },
+    upgrade: (name: string) => {
+      say(name, 'is upgraded');
+      previous.delete(name);
+    },
+    isPrevious: (name: string) => previous.has(name),
     configure: (name: string, ip: Ip, config: ServiceIpConfig | null) => {
       say(name, config === null ? 'is not configured' : `is configured: ${JSON.stringify(config)}`, ip);
       disturbAll();

@@ -5,7 +5,7 @@
 import type { Ip } from '../../../src/machines/frames.ts';
 import type { Input } from '../../../src/machines/inputs.ts';
 import type { CreateChecker } from './checker.ts';
-import { ABLE_AFTER_MS, ableFor } from './successors.ts';
+import { ABLE_AFTER_MS, ableFor, knows } from './successors.ts';
 
 /** Each of the two nodes' threads may be late. */
 const LATENESS_MS = 60;
@@ -36,6 +36,10 @@ export const drained: CreateChecker = ({ world, answerers, intervalMs, holdMs, r
   const judgeDrain = (name: string, input: Extract<Input, { type: 'drain.requested' }>): void => {
     const at = world.queue.now();
     const asked = heldBy(name).filter((ip) => input.ips === null || input.ips.includes(ip));
+    // Who was never told of a Service, or not again after an outage, cannot take it (seed 302777).
+    const knew = new Map(
+      asked.map((ip) => [ip, [...world.nodes.keys()].filter((to) => knows(world, to, ip))]),
+    );
     const before = new Map([...world.nodes.keys()].map((other) => [other, heldBy(other).length]));
     const isOwnerWell = at - (health.fitSince(name) ?? Number.POSITIVE_INFINITY) >= ABLE_AFTER_MS;
     if (!isOwnerWell) return;
@@ -46,6 +50,7 @@ export const drained: CreateChecker = ({ world, answerers, intervalMs, holdMs, r
       const able = input.to === null ? known : known.filter((to) => to === input.to);
       if (able.length === 0) return;
       for (const ip of asked) {
+        if (!able.some((to) => knew.get(ip)?.includes(to))) continue;
         const now = answerers.awake(ip);
         if (now.includes(name)) report(ip, `${name} still has it, though ${able.join(', ')} could take it`);
         // A node that hears nothing may have taken it weakly beside (deaf-port.txt).

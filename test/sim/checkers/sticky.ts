@@ -20,6 +20,9 @@ export const sticky: CreateChecker = ({ world, answerers, intervalMs, holdMs, re
   const isAsked = (name: string, ip: Ip): boolean =>
     (askedAt.get(`${name} ${ip}`) ?? Number.NEGATIVE_INFINITY) >= (answerers.of(ip).get(name) ?? 0);
 
+  /** When the node was on its way out last. */
+  const leavingAt = new Map<string, number>();
+
   const isUntouched = (name: string): boolean => {
     const since = health.fitSince(name);
     return since !== null && world.queue.now() - since >= memoryMs;
@@ -36,6 +39,8 @@ export const sticky: CreateChecker = ({ world, answerers, intervalMs, holdMs, re
       world.contested.has(ip) ||
       // Held-back hellos of a living birth are taken for fresh ones: its claims stand, also by One-way.
       now - world.lateHelloAt() < memoryMs ||
+      // A word of the API that is taken back at once has set the move going (seed 302211).
+      now - (leavingAt.get(name) ?? Number.NEGATIVE_INFINITY) < memoryMs ||
       world.isLeaving(name) ||
       isAsked(name, ip) ||
       now - world.lossyUntil() < memoryMs ||
@@ -58,6 +63,10 @@ export const sticky: CreateChecker = ({ world, answerers, intervalMs, holdMs, re
 
   return {
     claim: 'a healthy IP never moves without a cause',
+    onDisturbed: () => {
+      for (const name of world.nodes.keys())
+        if (world.isLeaving(name)) leavingAt.set(name, world.queue.now());
+    },
     onPlanned: (node, ip) => {
       if (ip !== null) askedAt.set(`${node} ${ip}`, world.queue.now());
     },
