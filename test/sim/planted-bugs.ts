@@ -224,6 +224,30 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     to: '',
   },
   {
+    name: 'hellos in a row',
+    file: 'src/machines/hello-voice.ts',
+    from: 'export const MIN_SPACING_MS = 2;',
+    to: 'export const MIN_SPACING_MS = 0.5;',
+  },
+  {
+    name: 'a hello forgotten now and then',
+    file: 'src/machines/hello-voice.ts',
+    from: 'return lastAt + (isUrgent ? MIN_SPACING_MS : intervalMs);',
+    to: 'return lastAt + (isUrgent ? MIN_SPACING_MS : intervalMs * 1.5);',
+  },
+  {
+    name: 'a transition not recorded',
+    file: 'src/machines/services.ts',
+    from: "emit({ type: 'record',",
+    to: "if (because.cause !== 'released') emit({ type: 'record',",
+  },
+  {
+    name: 'nobody is told of a new owner',
+    file: 'src/machines/wire-step.ts',
+    from: '      announceOrDefer(state, at, command.ip);\n',
+    to: '',
+  },
+  {
     name: 'a drained node taken for a successor',
     file: 'src/machines/succession.ts',
     from: '&& peer.fact.flags.ready)',

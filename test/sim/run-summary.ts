@@ -1,5 +1,6 @@
 // What is told of a run, as plain data that can cross threads: how it went and what it drew. A failed assertion of the
 // program, or of the simulator, is a finding like any other.
+import type { Silence } from './checkers/reach.ts';
 import { runSimulation, type SimulationOptions, type Violation } from './run.ts';
 
 export interface RunSummary {
@@ -18,6 +19,7 @@ export interface RunSummary {
   readonly previous: number;
   /** Each kind of fault drawn, its mean distance, and how often it really happened. */
   readonly faults: readonly { readonly name: string; readonly everyMs: number; readonly times: number }[];
+  readonly worstSilence: Silence | null;
   readonly simulatedMs: number;
   readonly wallMs: number;
   readonly traceHash: string;
@@ -56,6 +58,7 @@ export const summarise = (
     return {
       ...{ seed, reproduce, violations, error: null, nodes, ips, simulatedMs, wallMs, traceHash },
       clients: result.clients.length,
+      worstSilence: result.worstSilence,
       kubernetes: world.api !== null,
       segments: 1 + world.others.length,
       previous: result.shape.previous?.length ?? 0,
@@ -71,6 +74,7 @@ export const summarise = (
       violations: [],
       error: text,
       kubernetes: false,
+      worstSilence: null,
       segments: 1,
       previous: 0,
       faults: [],
@@ -86,10 +90,12 @@ export const describeRun = (run: RunSummary, revision: string): readonly string[
   const again = `  again: ${run.reproduce}`;
   if (run.error !== null) return [`seed ${run.seed}: an exception: ${run.error}`, again];
   const faults = run.faults.map(({ name, everyMs }) => `${name}/${formatSeconds(everyMs)}`);
+  const { worstSilence: worst } = run;
+  const silence = worst === null ? 'none' : `${formatSeconds(worst.ms)} (${worst.client} ${worst.ip})`;
   const lines = [
     `seed ${run.seed} (${revision}): ${isViolated(run) ? 'violated' : 'ok'}; ` +
       `${run.nodes} nodes, ${run.ips} IPs${run.segments > 1 ? ' on two segments' : ''}${run.previous > 0 ? `, ${run.previous} of the version before` : ''}${run.kubernetes ? ' in Kubernetes' : ''}, ${run.clients} clients; ` +
-      `faults: ${faults.join(' ') || 'none'}; ${formatSeconds(run.simulatedMs)} simulated, ` +
+      `faults: ${faults.join(' ') || 'none'}; worst silence ${silence}; ${formatSeconds(run.simulatedMs)} simulated, ` +
       `${Math.round(run.simulatedMs / run.wallMs)} times real time; trace ${run.traceHash}`,
   ];
   for (const { checker, claim, at, ip, what, excerpt } of run.violations) {

@@ -6,6 +6,7 @@ import { CHECKERS } from './checkers/all-checkers.ts';
 import { createAnswerers } from './checkers/answerers.ts';
 import { type Checker, type CheckerContext, protocolTimes } from './checkers/checker.ts';
 import { createEars } from './checkers/ears.ts';
+import type { Silence } from './checkers/reach.ts';
 import type { ClientKind } from './client.ts';
 import { drawFaultPlan, type FaultPlan, playedFaultPlan } from './faults.ts';
 import { nodeName } from './profile.ts';
@@ -50,6 +51,8 @@ export interface SimulationResult {
   /** Of all segments. */
   readonly ips: number;
   readonly clients: readonly ClientKind[];
+  /** The longest time for which a client could not reach an IP; null: each packet arrived. */
+  readonly worstSilence: Silence | null;
   readonly simulatedMs: number;
   readonly wallMs: number;
   readonly events: number;
@@ -103,7 +106,7 @@ const prepareRun = (options: SimulationOptions, random: Random): { plan: FaultPl
   return { plan, shape: drawShape(options, random.split('world'), plan, isClustered) };
 };
 
-const watch = (world: World, violations: Violation[]): Checker[] => {
+const watch = (world: World, violations: Violation[], onSilence: (silence: Silence) => void): Checker[] => {
   const answerers = createAnswerers(world);
   world.observe(answerers);
   const ears = createEars(world, protocolTimes(world).holdMs);
@@ -115,6 +118,7 @@ const watch = (world: World, violations: Violation[]): Checker[] => {
       answerers,
       ears,
       ...protocolTimes(world),
+      onSilence,
       report: (ip, what) => {
         if (violations.length >= MAX_VIOLATIONS) return;
         const at = world.queue.now();
@@ -140,8 +144,12 @@ export const runSimulation = (options: SimulationOptions): SimulationResult => {
   const { plan, shape } = prepareRun(options, random);
   const world = shapeWorld(shape, random.split('world'));
   const violations: Violation[] = [];
+  let worstSilence: Silence | null = null;
+  const onSilence = (silence: Silence): void => {
+    if (silence.ms > (worstSilence?.ms ?? 0)) worstSilence = silence;
+  };
   const worlds = [world, ...world.others];
-  const checkers = worlds.flatMap((each) => watch(each, violations));
+  const checkers = worlds.flatMap((each) => watch(each, violations, onSilence));
   const isClean = (): boolean =>
     violations.length < MAX_VIOLATIONS && !violations.some(({ checker }) => checker === options.until);
 
@@ -172,6 +180,7 @@ export const runSimulation = (options: SimulationOptions): SimulationResult => {
     nodes: world.nodes.size,
     ips: worlds.reduce((sum, { profile }) => sum + profile.ips.length, 0),
     clients: worlds.flatMap(({ clients }) => clients.map(({ kind }) => kind)),
+    worstSilence,
     simulatedMs: world.queue.now(),
     wallMs: performance.now() - started,
     events: world.queue.events,

@@ -41,6 +41,20 @@ describe('simulation', () => {
     assert.ok(result.violations.some(({ checker }) => checker === 'healed'));
   });
 
+  it('finds a client that is lost though nothing was done to the world, and says for how long it was', () => {
+    const result = runSimulation({
+      ...{ seed: 2, nodes: 2, ips: 1, segments: 1, versions: 1, faults: [], clients: ['linux'] },
+      prepare: (world) =>
+        world.queue.at(12_000, () => {
+          const [ip] = world.profile.ips as [string];
+          const wrong = { mac: '02:00:00:00:09:09', state: 'reachable', override: true } as const;
+          for (const { cache } of world.clients) cache.update(ip, { ...wrong, isWeak: false, creates: true });
+        }),
+    });
+    assert.equal(result.violations[0]?.checker, 'reach');
+    assert.ok((result.worstSilence?.ms ?? 0) > 7_000);
+  });
+
   for (const { options, found } of KEPT_SEEDS) {
     it(`seed ${options.seed} is clean again, which once found: ${found}`, () =>
       assertOk(runSimulation(options)));

@@ -8,14 +8,17 @@ import { clientsAsked } from './clients-asked.ts';
 import { deadInTime } from './dead-in-time.ts';
 import { drainEnds } from './drain-ends.ts';
 import { drained } from './drained.ts';
+import { explained } from './explained.ts';
 import { healed } from './healed.ts';
 import { heardFirst } from './heard-first.ts';
+import { heartbeat } from './heartbeat.ts';
 import { neverDark } from './never-dark.ts';
 import { noStorm } from './no-storm.ts';
 import { objectsAgree } from './objects-agree.ts';
 import { objectsDecide } from './objects-decide.ts';
 import { overslept } from './overslept.ts';
 import { plannedMove } from './planned-move.ts';
+import { reach } from './reach.ts';
 import { replayIdentical } from './replay-identical.ts';
 import { singleAnswerer } from './single-answerer.ts';
 import { staleClients } from './stale-clients.ts';
@@ -48,4 +51,7 @@ export const CHECKERS: Readonly<Record<string, CreateChecker>> = {
   'clients-asked': clientsAsked,
   'stale-clients': staleClients,
   overslept,
+  explained,
+  heartbeat,
+  reach,
 };

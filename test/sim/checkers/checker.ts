@@ -4,6 +4,7 @@ import type { World } from '../world.ts';
 import type { WorldObserver } from '../world-observer.ts';
 import type { Answerers } from './answerers.ts';
 import type { Ears } from './ears.ts';
+import type { Silence } from './reach.ts';
 
 export interface Checker extends WorldObserver {
   /** What must hold, as a sentence. */
@@ -22,6 +23,8 @@ export interface CheckerContext {
   readonly holdMs: number;
   /** Reports a violation now. `ip`: null when it concerns no single one. */
   report(ip: Ip | null, what: string): void;
+  /** A client could not reach an IP for so long: no violation, but told. */
+  onSilence(silence: Silence): void;
 }
 
 export type CreateChecker = (context: CheckerContext) => Checker;
