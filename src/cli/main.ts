@@ -6,6 +6,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   run: async () => (await import('./commands/run.ts')).run,
   check: async () => (await import('./commands/check.ts')).check,
   status: async () => (await import('./commands/status.ts')).status,
+  top: async () => (await import('./commands/top.ts')).top,
   drain: async () => (await import('./commands/drain.ts')).drain,
   undrain: async () => (await import('./commands/drain.ts')).undrain,
   replay: async () => (await import('./commands/replay.ts')).replayCommand,

@@ -302,7 +302,7 @@ export const runDaemon = async (
     findings,
     clusterLevels: () => cluster?.levels() ?? null,
   };
-  Object.assign(routes, controlRoutes(parts));
+  Object.assign(routes, controlRoutes(parts, live));
   const serve = async (listen: Config['http'], what: string, served: Routes): Promise<void> => {
     if (listen === null) return;
     try {

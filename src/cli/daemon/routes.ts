@@ -102,13 +102,15 @@ const scrape = async ({
 };
 
 /** For root only, over the control socket. */
-export const controlRoutes = (parts: RouteParts): Routes => ({
+export const controlRoutes = (parts: RouteParts, live: Live): Routes => ({
   'GET /identity': () => {
     const { node, instance, journalDirectory: journal } = parts;
     return json({ node, pid: process.pid, instance, version: VERSION, journal });
   },
   'GET /status': () => status(parts),
   'GET /metrics': () => scrape(parts),
+  // For `holdfast top`: what `http:` serves as /api/v1/events, also where that is off.
+  'GET /events': (_body, { headers }) => live.open([headers['last-event-id']].flat()[0]),
   'POST /drain': (body) => {
     const input = readDrain(body);
     if (typeof input === 'string') return refuse(input);
