@@ -110,7 +110,7 @@ export const runDaemon = async (
   const now = createClock(origin);
   const instance = randomBytes(8).toString('hex');
   const core = createCore();
-  const metrics = createMetrics();
+  const metrics = createMetrics(VERSION);
   const secretsOf = createSecrets(log);
   const facts$ = new Subject<Fact>();
   const tell = (input: Input): void => facts$.next({ input });
@@ -225,6 +225,7 @@ export const runDaemon = async (
     sources: { wire: fromListener(wire.onFact), daemon: facts$ },
     onStep: ({ input }, milliseconds) => {
       metrics.step(milliseconds);
+      if (input.type === 'clients.settled') metrics.settled(input);
       live.onInput(input);
     },
   });
@@ -301,6 +302,8 @@ export const runDaemon = async (
     tell,
     findings,
     clusterLevels: () => cluster?.levels() ?? null,
+    startedAt: now(),
+    deadAfterMs: () => config.heartbeat.deadAfterMs,
   };
   Object.assign(routes, controlRoutes(parts, live));
   const serve = async (listen: Config['http'], what: string, served: Routes): Promise<void> => {

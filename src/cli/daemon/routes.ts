@@ -31,6 +31,10 @@ export interface RouteParts {
   readonly findings: () => readonly string[];
   /** Null with `cluster: file`. */
   readonly clusterLevels: () => ClusterLevels | null;
+  /** Logical milliseconds. */
+  readonly startedAt: number;
+  /** `heartbeat.deadAfter` as it is configured now. */
+  readonly deadAfterMs: () => number;
 }
 
 const refuse = (problem: string): Reply => ({ status: 400, body: `${problem}\n` });
@@ -75,19 +79,19 @@ export const statusWith = ({ core, now, findings }: StatusSources, report: WireR
 const status = async (parts: RouteParts): Promise<Reply> =>
   json(statusWith(parts, await parts.wire.report()));
 
-const scrape = async ({
-  core,
-  wire,
-  icmpv6,
-  journal,
-  metrics,
-  clusterLevels,
-}: RouteParts): Promise<Reply> => {
-  const { counters, dropped, sendErrors, staleClients } = await wire.report();
-  const { peers, serviceIPs } = core.view();
+const scrape = async (parts: RouteParts): Promise<Reply> => {
+  const { wire, icmpv6, journal, metrics, clusterLevels, startedAt, deadAfterMs } = parts;
+  const report = await wire.report();
+  const { counters, dropped, sendErrors, staleClients } = report;
+  const { serviceIPs, peers, ready, drained, findings } = statusWith(parts, report);
   const body = await metrics.render({
     ...counters,
     serviceIPs,
+    startedAt,
+    ready,
+    drained,
+    findings: findings.length,
+    deadAfterMs: deadAfterMs(),
     staleClients,
     peers: peers.map(({ state }) => state),
     framesDropped: { ...dropped, ...counters.hellosRefused },

@@ -1,5 +1,6 @@
 // What `status --json` prints (contract.md): the core's view and the wire thread's counters, put together.
 import type { WireReport } from '../../io/wire/wire-protocol.ts';
+import type { PeerState } from '../../machines/peers.ts';
 import type { CoreView, ServiceView } from '../../machines/view.ts';
 
 export interface ServiceStatus extends Omit<ServiceView, 'since'> {
@@ -24,7 +25,7 @@ export interface Status {
   readonly peers: readonly {
     readonly node: string;
     readonly interface: string;
-    readonly state: string;
+    readonly state: PeerState;
     readonly lastHeardMs: number;
   }[];
   readonly serviceIPs: readonly ServiceStatus[];

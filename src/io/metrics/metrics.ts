@@ -4,27 +4,26 @@ import { Counter, Gauge, Histogram, Registry } from '@prometheus-io/client';
 import type { Effect } from '../../machines/effects.ts';
 import type { PeerState } from '../../machines/peers.ts';
 import type { ServiceIpState } from '../../machines/service-ip.ts';
+import { type ClusterLevels, createClusterMetrics } from './cluster-metrics.ts';
 
-/** What a daemon in Kubernetes mode adds. */
-export interface ClusterLevels {
-  /** Collections of the API whose copy here grows old. */
-  readonly brokenSources: number;
-  /** Null on nodes that do not allocate. */
-  readonly allocation: {
-    readonly pools: readonly {
-      readonly pool: string;
-      readonly family: string;
-      readonly size: number;
-      readonly used: number;
-    }[];
-    /** Services that asked for something that they do not have. */
-    readonly troubled: number;
-  } | null;
-}
+export type { ClusterLevels } from './cluster-metrics.ts';
 
 /** What a scrape reads. Counts are totals since the start of the process. */
 export interface MetricsSnapshot {
-  readonly serviceIPs: readonly { readonly ip: string; readonly state: ServiceIpState }[];
+  /** `holder` null: nobody holds it, as far as this node knows. */
+  readonly serviceIPs: readonly {
+    readonly ip: string;
+    readonly state: ServiceIpState;
+    readonly holder: string | null;
+  }[];
+  /** Milliseconds since 1970. */
+  readonly startedAt: number;
+  readonly ready: boolean;
+  readonly drained: boolean;
+  /** How many findings `status` has. */
+  readonly findings: number;
+  /** As configured. */
+  readonly deadAfterMs: number;
   readonly answers: Readonly<Record<string, { readonly arp: number; readonly ndp: number }>>;
   readonly announcements: { readonly arp: number; readonly ndp: number };
   readonly framesDropped: Readonly<Record<string, number>>;
@@ -44,6 +43,8 @@ export interface Metrics {
   /** A transition happened; `milliseconds` is how long the IP was in the state before. */
   transition(record: Extract<Effect, { type: 'record' }>, milliseconds: number): void;
   step(milliseconds: number): void;
+  /** The questions to the clients of an IP that moved here are over. */
+  settled(clients: { readonly known: number; readonly confirmed: number }): void;
   /** Durations that the wire thread measured, milliseconds. */
   measured(durations: {
     readonly converged: readonly number[];
@@ -57,7 +58,7 @@ export interface Metrics {
 
 const PEER_STATES: readonly PeerState[] = ['alive', 'late', 'vouched', 'dead', 'unproven'];
 
-export const createMetrics = (): Metrics => {
+export const createMetrics = (version: string): Metrics => {
   const registry = new Registry();
   const registers = [registry];
   const gauge = <L extends string>(name: string, help: string, labelNames: readonly L[] = []) =>
@@ -119,27 +120,26 @@ export const createMetrics = (): Metrics => {
   const journalLost = counter('journal_lost_inputs_total', 'Inputs that could not be written to the journal');
   const journalFailing = gauge('journal_failing', '1 while the journal cannot be written');
 
-  const broken = gauge('kubernetes_sources_broken', 'Collections of the API server whose copy grows old');
-  const poolSize = gauge('pool_addresses', 'Addresses of a pool; from the node that allocates', [
-    'pool',
-    'family',
-  ]);
-  const poolUsed = gauge('pool_addresses_used', 'Of these, those that a Service has or is to have', [
-    'pool',
-    'family',
-  ]);
-  const troubled = gauge('services_in_trouble', 'Services that asked for an address and do not have it');
+  const setCluster = createClusterMetrics(registry);
 
-  const setCluster = ({ brokenSources, allocation }: ClusterLevels): void => {
-    broken.set(brokenSources);
-    poolSize.reset();
-    poolUsed.reset();
-    troubled.set(allocation?.troubled ?? 0);
-    for (const { pool, family, size, used } of allocation?.pools ?? []) {
-      poolSize.set({ pool, family }, size);
-      poolUsed.set({ pool, family }, used);
-    }
-  };
+  const known = gauge('service_ips', 'Service IPs that this node knows of');
+  const unowned = gauge(
+    'service_ip_unowned',
+    '1 for a service IP that nobody holds, as far as this node knows; absent otherwise',
+    ['ip'],
+  );
+  const takeovers = counter('takeovers_total', 'How often this node became the owner of a service IP', [
+    'ip',
+  ]);
+  const taken = new Map<string, number>();
+  const asked = counter('clients_asked_total', 'Known clients that were asked to follow a move to this node');
+  const confirmed = counter('clients_confirmed_total', 'Of these, those that showed that they follow');
+  const ready = gauge('ready', '1 when this node may take and hold service IPs');
+  const drained = gauge('drained', '1 while this node is drained');
+  const findings = gauge('findings', 'What an operator should look at: the findings of holdfast status');
+  const deadAfter = gauge('dead_after_seconds', 'heartbeat.deadAfter, as configured');
+  const started = gauge('start_time_seconds', 'When the daemon started, in seconds since 1970');
+  gauge('build_info', '1; the version is a label', ['version']).set({ version }, 1);
 
   /** Counters kept elsewhere are set, not counted again. */
   const set = <L extends string>(metric: Counter<L>, labels: Record<L, string>, value: number): void => {
@@ -150,9 +150,14 @@ export const createMetrics = (): Metrics => {
     contentType: registry.contentType,
     transition: (record, milliseconds) => {
       transitions.inc({ from: record.from, to: record.to });
+      if (record.to === 'leader') taken.set(record.ip, (taken.get(record.ip) ?? 0) + 1);
       if (record.to === 'leader' && record.from === 'candidate') takeover.observe(milliseconds / 1000);
     },
     step: (milliseconds) => stepSeconds.observe(milliseconds / 1000),
+    settled: (clients) => {
+      asked.inc(clients.known);
+      confirmed.inc(clients.confirmed);
+    },
     measured: ({ converged, left, helloLateness }) => {
       for (const ms of converged) convergence.observe(ms / 1000);
       for (const ms of left) staleSeconds.observe(ms / 1000);
@@ -169,7 +174,20 @@ export const createMetrics = (): Metrics => {
       stale.reset();
       for (const [ip, count] of Object.entries(snapshot.staleClients)) stale.set({ ip }, count);
       states.reset();
-      for (const { ip, state } of snapshot.serviceIPs) if (state !== 'unowned') states.set({ ip, state }, 1);
+      unowned.reset();
+      takeovers.reset();
+      known.set(snapshot.serviceIPs.length);
+      for (const { ip, state, holder } of snapshot.serviceIPs) {
+        if (state !== 'unowned') states.set({ ip, state }, 1);
+        if (holder === null) unowned.set({ ip }, 1);
+        // An IP that is no service IP any more takes its series with it.
+        set(takeovers, { ip }, taken.get(ip) ?? 0);
+      }
+      started.set(snapshot.startedAt / 1000);
+      ready.set(snapshot.ready ? 1 : 0);
+      drained.set(snapshot.drained ? 1 : 0);
+      findings.set(snapshot.findings);
+      deadAfter.set(snapshot.deadAfterMs / 1000);
       for (const metric of [
         answers,
         announcements,

@@ -7,7 +7,6 @@ import { join, relative } from 'node:path';
 import { test } from 'node:test';
 import { type DeployObject, renderDeploy } from '../../../scripts/render-deploy.ts';
 import { parseConfig } from '../../../src/io/config/load-config.ts';
-import { createMetrics } from '../../../src/io/metrics/metrics.ts';
 import { schemaFaults } from '../../support/kube/object-schema.ts';
 
 const DEPLOY = join(import.meta.dirname, '../../../deploy');
@@ -166,41 +165,6 @@ test('every binding joins a role and an account that are there', () => {
     for (const { name, namespace } of subjects) {
       assert.equal(find(BASE, 'ServiceAccount', name).metadata.namespace, namespace);
     }
-  }
-});
-
-const metricNames = async (): Promise<ReadonlySet<string>> => {
-  const text = await createMetrics().render({
-    serviceIPs: [],
-    answers: {},
-    announcements: { arp: 0, ndp: 0 },
-    framesDropped: {},
-    sendErrors: {},
-    rivals: {},
-    peers: [],
-    journalLate: 0,
-    journalBytes: 0,
-    journalLost: 0,
-    journalFailing: false,
-    staleClients: {},
-    cluster: null,
-  });
-  return new Set([...text.matchAll(/^# TYPE (\S+) /gm)].map(([, name]) => name as string));
-};
-
-test('every metric of an alert is one that the daemon has', async () => {
-  const known = await metricNames();
-  const rules = find(MONITORING, 'PrometheusRule').spec.groups.flatMap(
-    (group: { rules: unknown[] }) => group.rules,
-  );
-  assert.ok(rules.length > 5);
-  for (const { alert, expr, annotations } of rules) {
-    const used = [...expr.matchAll(/\bholdfast_\w+/g)].map(([name]) =>
-      name.replace(/_(bucket|sum|count)$/, ''),
-    );
-    assert.ok(used.length > 0 || /^up\{/.test(expr), alert);
-    for (const name of used) assert.ok(known.has(name), `${alert}: ${name} is not a metric of the daemon`);
-    assert.equal(typeof annotations.summary, 'string');
   }
 });
 
