@@ -12,7 +12,7 @@ import { partition } from '../lab/scenario-partition.ts';
 import { drain, sigterm } from '../lab/scenario-planned.ts';
 import { rolling } from '../lab/scenario-rolling.ts';
 import { deaf, rejoin } from '../lab/scenario-sticky.ts';
-import { tour } from '../lab/tour.ts';
+import { MAX_PAGES, tour } from '../lab/tour.ts';
 
 export const SCENARIOS: Readonly<Record<string, Scenario>> = {
   claim,
@@ -26,6 +26,7 @@ export const SCENARIOS: Readonly<Record<string, Scenario>> = {
   rolling,
 };
 const MAX_NODES = 50;
+const TOUR_NODES = 3;
 /** With a second network no node is dead for want of the first, and what these promise is another thing. */
 const OF_ONE_NETWORK = ['partition', 'deaf'];
 /** Without a name: what nobody planned and what somebody did. */
@@ -111,9 +112,9 @@ const runScenarios = async ({ scenarios, nodes, api, json }: Runs): Promise<Exit
   return isKept ? EXIT.yes : EXIT.no;
 };
 
-const enterEnclosure = async (): Promise<void> => {
+const enterEnclosure = async (doors: number): Promise<void> => {
   try {
-    await enclose();
+    await enclose({ doors });
   } catch (error) {
     if (error instanceof EnclosureError)
       throw new CommandError(error.exitCode === 3 ? EXIT.permission : EXIT.usage, error.message);
@@ -146,9 +147,10 @@ export const lab: Command = {
     const api = readApiState(values.kubernetes, values['api-down']);
     const standalone = values.scenario === undefined ? null : chosen(values.scenario);
     const scenarios = api === null ? standalone : inCluster(values.scenario);
-    await enterEnclosure();
+    // Of the tour: the pages of its nodes.
+    await enterEnclosure(scenarios === null ? Math.min(nodes ?? TOUR_NODES, MAX_PAGES) : 0);
     if (scenarios === null)
-      return await tour({ nodes: nodes ?? 3, keep: values.keep || process.stdin.isTTY === true });
+      return await tour({ nodes: nodes ?? TOUR_NODES, keep: values.keep || process.stdin.isTTY === true });
     return await runScenarios({ scenarios, nodes, api, json: values.json });
   },
 };

@@ -87,7 +87,7 @@ const live = (
       draw,
       end,
     });
-    const stream = followEvents(socket, '/events', {
+    const stream = followEvents(socket, '/api/v1/events', {
       event: (type, data) => {
         away = null;
         if (type === 'reset') rows.reset();

@@ -39,7 +39,7 @@ import { lastKnownServices } from './kubernetes/last-known.ts';
 import { createLive } from './live.ts';
 import { createLog } from './log.ts';
 import { performEffects } from './performers.ts';
-import { controlRoutes, httpRoutes, metricsRoutes, type RouteParts, statusWith } from './routes.ts';
+import { controlRoutes, httpRoutes, looksOf, metricsRoutes, type RouteParts, statusWith } from './routes.ts';
 
 /** How long the API server has to hear that this node goes. */
 const GOODBYE_MS = 1_000;
@@ -305,7 +305,7 @@ export const runDaemon = async (
     startedAt: now(),
     deadAfterMs: () => config.heartbeat.deadAfterMs,
   };
-  Object.assign(routes, controlRoutes(parts, live));
+  Object.assign(routes, looksOf(httpRoutes(parts, live, explainDesk)), controlRoutes(parts));
   const serve = async (listen: Config['http'], what: string, served: Routes): Promise<void> => {
     if (listen === null) return;
     try {

@@ -106,15 +106,13 @@ const scrape = async (parts: RouteParts): Promise<Reply> => {
 };
 
 /** For root only, over the control socket. */
-export const controlRoutes = (parts: RouteParts, live: Live): Routes => ({
+export const controlRoutes = (parts: RouteParts): Routes => ({
   'GET /identity': () => {
     const { node, instance, journalDirectory: journal } = parts;
     return json({ node, pid: process.pid, instance, version: VERSION, journal });
   },
   'GET /status': () => status(parts),
   'GET /metrics': () => scrape(parts),
-  // For `holdfast top`: what `http:` serves as /api/v1/events, also where that is off.
-  'GET /events': (_body, { headers }) => live.open([headers['last-event-id']].flat()[0]),
   'POST /drain': (body) => {
     const input = readDrain(body);
     if (typeof input === 'string') return refuse(input);
@@ -165,3 +163,7 @@ export const metricsRoutes = (parts: RouteParts): Routes => ({
   },
   'GET /readyz': () => (isReady(parts.core) ? { body: 'ready\n' } : { status: 503, body: 'not ready yet\n' }),
 });
+
+/** Those that only look: the control socket has them too, for `top` and the lab, also where `http:` is off. */
+export const looksOf = (routes: Routes): Routes =>
+  Object.fromEntries(Object.entries(routes).filter(([key]) => key.startsWith('GET ')));

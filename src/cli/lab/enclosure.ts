@@ -4,7 +4,7 @@
 // all the others), and a socket between outer and inner whose closing ends the inner one too.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync, readFileSync, writeSync } from 'node:fs';
-import { Socket } from 'node:net';
+import { type AddressInfo, connect, createServer, Socket } from 'node:net';
 import { constants } from 'node:os';
 import { missingTools, toolEnvironment } from './tools.ts';
 
@@ -21,6 +21,13 @@ const ENDING = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 /** An inner process that does not come up within this time of a signal is killed. */
 const STUCK_MS = 5_000;
 
+const DOORS = 'HOLDFAST_ENCLOSURE_DOORS';
+/** Beside the page's own port, which a daemon of this host may have. */
+const FIRST_DOOR = 9481;
+/** As many as a daemon takes itself. */
+const MAX_DOOR_CONNECTIONS = 256;
+const doorSocket = (index: number): string => `/run/holdfast-door-${index}.sock`;
+
 /** The outer process answers at once. */
 const PID_TIMEOUT_MS = 1_000;
 
@@ -34,6 +41,20 @@ export class EnclosureError extends Error {
     this.exitCode = exitCode;
   }
 }
+
+export interface Door {
+  /** On the host's loopback. */
+  readonly port: number;
+  /** Whoever listens here, inside, is reached by it. */
+  readonly socket: string;
+}
+
+/** Inside: the doors that `enclose` was asked for; none outside. */
+export const labDoors = (): readonly Door[] =>
+  (process.env[DOORS] ?? '')
+    .split(',')
+    .filter((port) => port !== '')
+    .map((port, index) => ({ port: Number(port), socket: doorSocket(index) }));
 
 /** Whether this process, or one it descends from, was started by `enclose`. */
 export const insideEnclosure = (): boolean => existsSync(MARK);
@@ -110,17 +131,57 @@ const forwardSignals = (child: ChildProcess, ready: Promise<boolean>): void => {
   for (const signal of FORWARDED) process.on(signal, () => void deliver(signal));
 };
 
+/** What lies on the private /run, seen from out here: the kernel resolves it in the mount namespace of that process. */
+const throughRoot = (pid: number, path: string): string => `/proc/${pid}/root${path}`;
+
+/**
+ * A door: a port of this host's loopback, each connection to which is carried to a Unix socket inside, byte by byte.
+ * Nothing inside can open a connection to out here.
+ */
+const openDoor = (index: number, pidInside: () => number | null): Promise<number> =>
+  new Promise((resolve, reject) => {
+    const server = createServer((outer) => {
+      const pid = pidInside();
+      if (pid === null) {
+        outer.destroy();
+        return;
+      }
+      const inner = connect(throughRoot(pid, doorSocket(index)));
+      for (const [socket, other] of [
+        [outer, inner],
+        [inner, outer],
+      ] as const) {
+        socket.on('error', () => other.destroy());
+        socket.on('close', () => other.destroy());
+        socket.pipe(other);
+      }
+    });
+    server.maxConnections = MAX_DOOR_CONNECTIONS;
+    server.unref();
+    const listen = (port: number): void => {
+      server.listen({ host: '127.0.0.1', port }, () => resolve((server.address() as AddressInfo).port));
+    };
+    server.once('error', () => {
+      // Somebody has the port, another lab perhaps: any other will do.
+      server.once('error', reject);
+      listen(0);
+    });
+    listen(FIRST_DOOR + index);
+  });
+
 const exitCodeOf = (code: number | null, signal: NodeJS.Signals | null): number =>
   code ?? 128 + (signal === null ? 0 : constants.signals[signal]);
 
 /** Runs `program` (file and arguments) enclosed to its end; gives its exit code, 128 + n when signal n ended it. */
-const runEnclosed = async (program: readonly string[]): Promise<number> => {
+const runEnclosed = async (program: readonly string[], doors: number): Promise<number> => {
+  const pidInside = (): number | null => (child.pid === undefined ? null : innerPid(child.pid));
+  const ports = await Promise.all(Array.from({ length: doors }, (_, index) => openDoor(index, pidInside)));
   const child = spawn('setpriv', innerCommand(program), {
     // A session of its own: a Ctrl-C reaches the outer process only, which hands it on. The terminal stays usable,
     // since the kernel's job control only stops processes of the terminal's own session.
     detached: true,
     stdio: ['inherit', 'inherit', 'pipe', 'pipe', 2],
-    env: toolEnvironment({ [LIFELINE]: String(LIFELINE_FD) }),
+    env: toolEnvironment({ [LIFELINE]: String(LIFELINE_FD), [DOORS]: ports.join(',') }),
   });
   let complaint = '';
   child.stderr?.on('data', (bytes: Buffer) => {
@@ -183,15 +244,15 @@ const takeUpLifeline = (fd: number): void => {
 /**
  * Outside: runs this same program again (same Node, arguments, environment, stdin/stdout/stderr, folder) enclosed,
  * and ends this process with its exit code; never returns. Inside: returns at once. Call it before anything that
- * must happen once. Inside, the program is process 1: orphans of its children stay zombies until it ends.
+ * must happen once. `doors`: so many ports of the host's loopback lead in (see `labDoors`). Inside, the program is process 1: orphans of its children stay zombies until it ends.
  * Throws `EnclosureError` when the kernel or the machine does not permit it.
  */
-export const enclose = async (): Promise<void> => {
+export const enclose = async ({ doors = 0 }: { readonly doors?: number } = {}): Promise<void> => {
   if (insideEnclosure()) {
     const fd = process.env[LIFELINE];
     if (fd !== undefined) takeUpLifeline(Number(fd));
     return;
   }
   assertPossible();
-  process.exit(await runEnclosed([process.execPath, ...process.execArgv, ...process.argv.slice(1)]));
+  process.exit(await runEnclosed([process.execPath, ...process.execArgv, ...process.argv.slice(1)], doors));
 };

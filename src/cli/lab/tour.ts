@@ -1,5 +1,7 @@
 // The tour: what `npm run lab` shows to somebody who has just cloned this, in the words of a person.
 import { EXIT, type ExitCode, print } from '../command.ts';
+import { labDoors } from './enclosure.ts';
+import { serveNodePage } from './node-page.ts';
 import { playground } from './playground.ts';
 import { startProbe } from './prober.ts';
 import { type ScenarioLine, SHORT_DRAIN } from './scenario.ts';
@@ -18,6 +20,23 @@ const PROBES_MS = 2_000;
 const counted = (count: number, noun: string): string => `${count} ${noun}${count === 1 ? '' : 's'}`;
 
 const say = (line: string): void => print(`  ${line}`);
+
+/** Nodes whose pages can be looked at; each takes a port of this host. */
+export const MAX_PAGES = 3;
+
+/** One page a door: each shows the whole segment, as that node sees it. */
+const showPages = async (stage: Stage): Promise<void> => {
+  const pages: string[] = [];
+  for (const [index, { port, socket }] of labDoors().entries()) {
+    const node = stage.nodes[index];
+    if (node === undefined) continue;
+    await serveNodePage(node.socket, { path: socket });
+    pages.push(`http://127.0.0.1:${port}/ (${node.host.name})`);
+  }
+  if (pages.length === 0) return;
+  print('To watch it in a browser on this machine, each page as its node sees the segment:');
+  for (const page of pages) say(page);
+};
 
 const showClaims = async (stage: Stage): Promise<boolean> => {
   const owners = await stage.owners();
@@ -90,6 +109,7 @@ export const tour = async ({ nodes, keep }: TourOptions): Promise<ExitCode> => {
   );
   const stage = await createStage({ nodes, extra: SHORT_DRAIN });
   try {
+    await showPages(stage);
     const kept = [await showClaims(stage)];
     if (nodes > 1) kept.push(await showFailover(stage), await showMove(stage));
     else print('With more nodes (--nodes 3) there would be a failover and a planned move to see.');
