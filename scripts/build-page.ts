@@ -1,4 +1,5 @@
-// Makes the page that the daemon serves: src/ui bundled with what it imports, the drawing of the machine put in.
+// Makes the page that the daemon serves, and the script of the lab's report: src/ui bundled with what it imports, the
+// drawing of the machine put in.
 // scripts/setup.sh runs it when a source is newer than the page, so a checkout always has its own. Each file is
 // moved into place whole: a daemon may be reading the one before.
 import { copyFileSync, mkdirSync, renameSync, writeFileSync } from 'node:fs';
@@ -13,13 +14,13 @@ const ui = join(root, 'src/ui');
 const target = process.argv[2] ?? join(root, 'dist/page');
 
 /** What the page imports may be one file; what it needs from elsewhere is an error here, not in the browser. */
-const bundle = async (drawing: string): Promise<string> => {
+const bundle = async (entry: string, format: 'esm' | 'iife', drawing: string): Promise<string> => {
   const { outputFiles } = await build({
-    entryPoints: [join(ui, 'main.ts')],
+    entryPoints: [join(ui, entry)],
     bundle: true,
     write: false,
     minify: true,
-    format: 'esm',
+    format,
     target: 'es2023',
     define: { DIAGRAM_SVG: JSON.stringify(drawing) },
     logLevel: 'error',
@@ -34,6 +35,10 @@ const place = (name: string, write: (path: string) => void): void => {
 };
 
 mkdirSync(target, { recursive: true });
-const script = await bundle(await toSvg(diagramOf(serviceIpMachine), { isForPage: true }));
-place('page.js', (path) => writeFileSync(path, script));
+const drawing = await toSvg(diagramOf(serviceIpMachine), { isForPage: true });
+const scripts = {
+  'page.js': await bundle('main.ts', 'esm', drawing),
+  'report.js': await bundle('report.ts', 'iife', drawing),
+};
+for (const [name, script] of Object.entries(scripts)) place(name, (path) => writeFileSync(path, script));
 for (const name of ['page.css', 'index.html']) place(name, (path) => copyFileSync(join(ui, name), path));

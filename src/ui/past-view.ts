@@ -52,7 +52,7 @@ const moments = computed(() => {
 });
 
 /** Lays them over each other and replays each. Throws what the machines throw at records that are none. */
-const lay = (segments: readonly Segment[]): void => {
+export const layPast = (segments: readonly Segment[]): void => {
   const lives = livesOf(segments).toSorted((a, b) => (a.node < b.node ? -1 : 1));
   const ownership = ownershipOfLives(lives);
   const whole = wholeSpan(ownership);
@@ -84,7 +84,7 @@ const open = async (files: readonly File[]): Promise<void> => {
   said.value = read.filter((problem): problem is string => typeof problem === 'string').join('; ');
   if (segments.length === 0) return;
   try {
-    lay(segments);
+    layPast(segments);
   } catch (error) {
     said.value = `these journals cannot be understood: ${(error as Error).message}`;
   }
@@ -269,6 +269,10 @@ const Opened = ({ opened }: { readonly opened: Past }): ComponentChildren => {
   ];
 };
 
+/** What was laid last; nothing before. */
+export const OpenedPast = (): ComponentChildren =>
+  past.value === null ? null : h(Opened, { opened: past.value });
+
 const NOTHING =
   'What a journal tells is shown here; nothing of it leaves this browser. Its hashes are not checked: holdfast replay does that.';
 
@@ -278,5 +282,5 @@ export const PastView = (): ComponentChildren =>
     null,
     h('h1', null, 'Past'),
     h(Opener, null),
-    past.value === null ? h('p', { class: 'empty' }, NOTHING) : h(Opened, { opened: past.value }),
+    past.value === null ? h('p', { class: 'empty' }, NOTHING) : h(OpenedPast, null),
   );

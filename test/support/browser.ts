@@ -31,6 +31,8 @@ export const openWatched = async (browser: Browser, url: string): Promise<Watche
   const page = await browser.newPage();
   const faults: string[] = [];
   const { origin } = new URL(url);
+  // A file has no origin: of files only this one may be asked for.
+  const own = origin === 'null' ? url : `${origin}/`;
   page.on('console', (message) => {
     // Chromium reports an unreachable server here; that is what the page is to cope with.
     if (message.type() === 'error' && !message.text().includes('net::ERR_')) faults.push(message.text());
@@ -38,7 +40,7 @@ export const openWatched = async (browser: Browser, url: string): Promise<Watche
   page.on('pageerror', (error) => faults.push(String(error)));
   page.on('request', (request) => {
     const asked = request.url();
-    if (!asked.startsWith(`${origin}/`) && !asked.startsWith('data:')) faults.push(`asked for ${asked}`);
+    if (!asked.startsWith(own) && !asked.startsWith('data:')) faults.push(`asked for ${asked}`);
   });
   await page.goto(url);
   return { page, faults };

@@ -3,6 +3,7 @@
 import { type Command, CommandError, EXIT, type ExitCode, print, readOptions } from '../command.ts';
 import { EnclosureError, enclose } from '../lab/enclosure.ts';
 import { standInObstacle } from '../lab/lab-cluster.ts';
+import { openLabRecord, recordObstacle } from '../lab/lab-record.ts';
 import { runScenario } from '../lab/run-scenario.ts';
 import type { Scenario, ScenarioLine } from '../lab/scenario.ts';
 import { claim } from '../lab/scenario-claim.ts';
@@ -90,25 +91,30 @@ const inCluster = (name: string | undefined): readonly Scenario[] => {
 };
 
 interface Runs {
+  /** A directory, or null. */
+  readonly into: string | null;
   readonly scenarios: readonly Scenario[];
   readonly nodes: number | null;
   readonly api: ApiState | null;
   readonly json: boolean;
 }
 
-const runScenarios = async ({ scenarios, nodes, api, json }: Runs): Promise<ExitCode> => {
+const runScenarios = async ({ scenarios, nodes, api, json, into }: Runs): Promise<ExitCode> => {
   const say = json ? () => {} : (line: string) => print(`  ${line}`);
+  const record = into === null ? null : openLabRecord(into);
   let isKept = true;
   for (const scenario of scenarios) {
     for (const line of await runScenario(scenario, {
       nodes,
       say,
+      record,
       ...(api === null ? {} : { kubernetes: api }),
     })) {
       print(json ? JSON.stringify(line) : describe(line));
       isKept &&= line.ok;
     }
   }
+  if (record !== null) say(`journals and a report, for any browser: ${record.finish()}`);
   return isKept ? EXIT.yes : EXIT.no;
 };
 
@@ -125,13 +131,14 @@ const enterEnclosure = async (doors: number): Promise<void> => {
 export const lab: Command = {
   summary: 'a switch, nodes and a client on this machine, and real failures',
   help: [
-    'Usage: holdfast lab [--nodes N] [--kubernetes [--api-down]] [--scenario NAME] [--json] [--keep]',
+    'Usage: holdfast lab [--nodes N] [--kubernetes [--api-down]] [--scenario NAME] [--json] [--keep] [--record DIR]',
     '',
     'Without a scenario: the tour, which explains what it does; on a terminal it stays up for you to play.',
     ...Object.entries(SCENARIOS).map(([name, { summary }]) => `  --scenario ${name.padEnd(10)}${summary}`),
     '  --scenario all       every one of them',
     '  --kubernetes         the nodes run in Kubernetes mode, with a stand-in for the API server: cut and drain, or NAME',
     '  --api-down           with the API server stopped meanwhile',
+    '  --record DIR         leaves the journals of every node there, and a report to be opened in a browser',
     '  --keep               the tour stays up until Ctrl-C, on a terminal or not',
   ].join('\n'),
   run: async (args) => {
@@ -139,6 +146,7 @@ export const lab: Command = {
       nodes: { type: 'string' },
       scenario: { type: 'string' },
       json: { type: 'boolean', default: false },
+      record: { type: 'string' },
       keep: { type: 'boolean', default: false },
       kubernetes: { type: 'boolean', default: false },
       'api-down': { type: 'boolean', default: false },
@@ -147,10 +155,17 @@ export const lab: Command = {
     const api = readApiState(values.kubernetes, values['api-down']);
     const standalone = values.scenario === undefined ? null : chosen(values.scenario);
     const scenarios = api === null ? standalone : inCluster(values.scenario);
+    const into = values.record ?? null;
+    const obstacle = into === null ? null : recordObstacle(into);
+    if (obstacle !== null) throw new CommandError(EXIT.usage, obstacle);
     // Of the tour: the pages of its nodes.
     await enterEnclosure(scenarios === null ? Math.min(nodes ?? TOUR_NODES, MAX_PAGES) : 0);
     if (scenarios === null)
-      return await tour({ nodes: nodes ?? TOUR_NODES, keep: values.keep || process.stdin.isTTY === true });
-    return await runScenarios({ scenarios, nodes, api, json: values.json });
+      return await tour({
+        nodes: nodes ?? TOUR_NODES,
+        keep: values.keep || process.stdin.isTTY === true,
+        into,
+      });
+    return await runScenarios({ scenarios, nodes, api, json: values.json, into });
   },
 };

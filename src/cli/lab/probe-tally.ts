@@ -17,7 +17,9 @@ export type TallyResult = Readonly<{
   gapMs: number;
   rttP50Us: number | null;
   rttMaxUs: number | null;
-  /** On the caller's clock. */
+  /** On the caller's clock; null: none was sent, or lost. */
+  firstSentAt: number | null;
+  lastSentAt: number | null;
   firstLostAt: number | null;
   lastLostAt: number | null;
 }>;
@@ -139,6 +141,8 @@ export const createTally = (periodMs: number): Tally => {
         gapMs: round(Math.max(gapMs, openHole()), 2),
         rttP50Us: median(),
         rttMaxUs: rttMax < 0 ? null : Math.round(rttMax),
+        firstSentAt: next === 0 ? null : firstSentAt,
+        lastSentAt: next === 0 ? null : lastSentAt,
         firstLostAt,
         lastLostAt,
       };

@@ -126,6 +126,8 @@ const probe = async (targets: readonly EchoTarget[], periodMs: number, durationM
       target: target.address,
       family: target.family,
       ...sums,
+      firstSentAt: wallClock(sums.firstSentAt),
+      lastSentAt: wallClock(sums.lastSentAt),
       firstLostAt: wallClock(sums.firstLostAt),
       lastLostAt: wallClock(sums.lastLostAt),
       lateMaxMs: Number(lateMaxMs.toFixed(2)),

@@ -27,7 +27,10 @@ export type ProbeResult = Readonly<{
   /** null when nothing was received. */
   rttP50Us: number | null;
   rttMaxUs: number | null;
-  /** When the first and the last lost probe were sent: milliseconds since 1970, or null. */
+  /** When the first and the last probe were sent: milliseconds since 1970. */
+  firstSentAt: number | null;
+  lastSentAt: number | null;
+  /** The same of those that were lost; null: none. */
   firstLostAt: number | null;
   lastLostAt: number | null;
   /** The prober's own worst delay: a gap is only as certain as this is small. */

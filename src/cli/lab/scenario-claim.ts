@@ -7,6 +7,7 @@ const PROBES = 1_000;
 
 export const claim: Scenario = {
   summary: 'a node takes the service IPs; a client resolves and reaches them',
+  recorded: 'gapMs',
   leastNodes: 1,
   clients: 1,
   play: async (stage, say) => {

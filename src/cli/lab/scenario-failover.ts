@@ -15,6 +15,7 @@ const promisedGap = ({ profile }: Stage): number => profile.deadAfterMs + TAKEOV
 
 export const cut: Scenario = {
   summary: "the owner's port on the switch goes down",
+  recorded: 'gapMs',
   leastNodes: 2,
   clients: 1,
   extra: SHORT_DRAIN,
@@ -76,6 +77,7 @@ const waited = async (
 
 export const crash: Scenario = {
   summary: "the owner's daemon is killed (SIGKILL)",
+  recorded: 'newClientMs',
   leastNodes: 2,
   clients: 2,
   extra: SHORT_DRAIN,

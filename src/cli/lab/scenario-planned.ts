@@ -68,6 +68,7 @@ const IDLE_TIMEOUT_MS = 15_000;
 
 export const drain: Scenario = {
   summary: '`holdfast drain` on the owner',
+  recorded: 'gapMs',
   leastNodes: 2,
   clients: 1,
   extra: SHORT_DRAIN,
@@ -90,6 +91,7 @@ export const drain: Scenario = {
 
 export const sigterm: Scenario = {
   summary: "the owner's daemon is stopped (SIGTERM)",
+  recorded: 'gapMs',
   leastNodes: 2,
   clients: 1,
   extra: SHORT_DRAIN,

@@ -100,6 +100,7 @@ const tcpOf = (results: readonly TcpResult[], family: Family) => {
 
 export const rolling: Scenario = {
   summary: 'every node in turn is stopped (SIGTERM) and started again',
+  recorded: 'gapMs',
   leastNodes: 3,
   clients: 1,
   serviceIPs: SERVICE_IPS,

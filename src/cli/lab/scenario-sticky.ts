@@ -11,6 +11,7 @@ const LONG_ENOUGH_MS = 1_000;
 
 export const rejoin: Scenario = {
   summary: 'a killed node, a stopped one and a new one join, and nothing moves',
+  recorded: 'gapMs',
   leastNodes: 3,
   clients: 1,
   extra: SHORT_DRAIN,

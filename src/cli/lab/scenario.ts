@@ -15,6 +15,14 @@ export interface ScenarioLine {
   /** The longest time in which probes went unanswered. */
   readonly gapMs: number;
   readonly ok: boolean;
+  /** When the probing began and ended, milliseconds since 1970. */
+  readonly probedFrom?: number;
+  readonly probedTo?: number;
+  /** The prober's own worst delay: a gap is only as certain as this is small. */
+  readonly proberLateMs?: number;
+  /** The longest gap meanwhile by the nodes' journals, and how far off that may be; see recorded-gaps.ts. */
+  readonly recordedGapMs?: number;
+  readonly recordedErrorMs?: number;
   /** What was promised, in words. */
   readonly promise: string;
   /** crash: the longest time in which a client without a cache entry went unanswered. */
@@ -49,6 +57,8 @@ export interface Scenario {
   readonly clients: number;
   /** Default: one of each family. */
   readonly serviceIPs?: readonly string[];
+  /** Which number of a line the journals tell as well, within 20 ms; absent: what the client saw is in no journal. */
+  readonly recorded?: 'gapMs' | 'newClientMs';
   /** More YAML for the nodes. */
   readonly extra?: string;
   play(stage: Stage, say: Say): Promise<readonly ScenarioLine[]>;
@@ -78,7 +88,9 @@ export const toLines = (
 ): readonly ScenarioLine[] =>
   results.map((result) => {
     const { family, sent, lost, gapMs } = result;
-    return { scenario, family, sent, lost, gapMs, promise, ...doubt(result), ...judged(result) };
+    const { firstSentAt, lastSentAt, lateMaxMs: proberLateMs } = result;
+    const probed = { probedFrom: firstSentAt ?? 0, probedTo: lastSentAt ?? 0, proberLateMs };
+    return { scenario, family, sent, lost, gapMs, promise, ...probed, ...doubt(result), ...judged(result) };
   });
 
 /** Probes every one of `targets` from `client` until stopped; resolves when it is warm. */

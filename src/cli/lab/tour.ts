@@ -1,6 +1,7 @@
 // The tour: what `npm run lab` shows to somebody who has just cloned this, in the words of a person.
 import { EXIT, type ExitCode, print } from '../command.ts';
 import { labDoors } from './enclosure.ts';
+import { openLabRecord } from './lab-record.ts';
 import { serveNodePage } from './node-page.ts';
 import { playground } from './playground.ts';
 import { startProbe } from './prober.ts';
@@ -13,6 +14,8 @@ export interface TourOptions {
   readonly nodes: number;
   /** Stay up afterwards until interrupted. */
   readonly keep: boolean;
+  /** A directory for the record, or null. */
+  readonly into: string | null;
 }
 
 const PROBES_MS = 2_000;
@@ -67,10 +70,11 @@ const reasonOf = async (stage: Stage, ip: string): Promise<string> => {
   return `${owner?.host.name} says why: "${service?.reason}"`;
 };
 
-const showFailover = async (stage: Stage): Promise<boolean> => {
+const showFailover = async (stage: Stage, played: ScenarioLine[]): Promise<boolean> => {
   print('');
   print('A failover nobody planned. The client goes on pinging; the cable of the owner is cut.');
   const lines = await cut.play(stage, say);
+  played.push(...lines);
   say(await reasonOf(stage, LAB_SERVICE_IPS[0]));
   const limit = stage.profile.deadAfterMs + 100;
   print(`For the client the addresses were away for ${worst(lines)} ms; ${limit} ms were promised.`);
@@ -81,10 +85,11 @@ const showFailover = async (stage: Stage): Promise<boolean> => {
 const sumOf = (lines: readonly ScenarioLine[], key: 'sent' | 'lost' | 'tcpOpened' | 'tcpFailed'): number =>
   lines.reduce((total, line) => total + (line[key] ?? 0), 0);
 
-const showMove = async (stage: Stage): Promise<boolean> => {
+const showMove = async (stage: Stage, played: ScenarioLine[]): Promise<boolean> => {
   print('');
   print('A planned move. Pings go on, and a new TCP connection to each address is opened every 20 ms.');
   const lines = await drain.play(stage, say);
+  played.push(...lines);
   const connections = `${sumOf(lines, 'tcpFailed')} of ${sumOf(lines, 'tcpOpened')} new connections failed`;
   print(
     `Of ${sumOf(lines, 'sent')} pings ${sumOf(lines, 'lost')} were lost, the longest gap was ${worst(lines)} ms, ${connections}.`,
@@ -103,19 +108,27 @@ const showRecord = async (stage: Stage): Promise<boolean> => {
   return difference === null;
 };
 
-export const tour = async ({ nodes, keep }: TourOptions): Promise<ExitCode> => {
+const recordTour = (into: string, played: readonly ScenarioLine[], stage: Stage): string => {
+  const record = openLabRecord(into);
+  record.add('tour', 'claims, a failover and a planned move', played, stage.nodes);
+  return `Journals and a report, for any browser: ${record.finish()}`;
+};
+
+export const tour = async ({ nodes, keep, into }: TourOptions): Promise<ExitCode> => {
   print(
     `Building a switch, ${counted(nodes, 'node')} and a client, in network namespaces that vanish with this program.`,
   );
   const stage = await createStage({ nodes, extra: SHORT_DRAIN });
   try {
+    const played: ScenarioLine[] = [];
     await showPages(stage);
     const kept = [await showClaims(stage)];
-    if (nodes > 1) kept.push(await showFailover(stage), await showMove(stage));
+    if (nodes > 1) kept.push(await showFailover(stage, played), await showMove(stage, played));
     else print('With more nodes (--nodes 3) there would be a failover and a planned move to see.');
     kept.push(await showRecord(stage));
     const isAllKept = kept.every((one) => one);
     print(isAllKept ? 'Every promise was kept.' : 'A PROMISE WAS BROKEN: see above.');
+    if (into !== null) print(recordTour(into, played, stage));
     if (keep) await playground(stage);
     return isAllKept ? EXIT.yes : EXIT.no;
   } finally {
