@@ -13,15 +13,18 @@ const get = async (bed: Bed, url: string): Promise<{ readonly status: number; re
 
 const METRICS = 'http://127.0.0.1:9476';
 
-/** Of contract.md, those that a single node can have. */
+/** All of contract.md. */
 const NAMES = [
   'holdfast_service_ip_state',
   'holdfast_transitions_total',
   'holdfast_takeover_seconds',
+  'holdfast_client_convergence_seconds',
   'holdfast_answers_total',
   'holdfast_frames_dropped_total',
   'holdfast_announcements_total',
   'holdfast_rivals_total',
+  'holdfast_peers',
+  'holdfast_hello_lateness_seconds',
   'holdfast_journal_bytes_total',
   'holdfast_step_seconds',
 ];

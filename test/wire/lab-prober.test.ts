@@ -111,7 +111,8 @@ test('the accounts: hole in the middle, at the start, at the end, late and doubl
   assert.equal(play([null, null, null]).gapMs, 6);
   assert.deepEqual(play([0.1, 0.3, null, 0.1]), {
     ...{ sent: 4, received: 3, lost: 1, duplicates: 0, gapMs: 2 },
-    ...{ rttP50Us: 100, rttMaxUs: 300, firstLostAt: 4, lastLostAt: 4 },
+    ...{ rttP50Us: 100, rttMaxUs: 300 },
+    ...{ firstSentAt: 0, lastSentAt: 6, firstLostAt: 4, lastLostAt: 4 },
   });
 
   const tally = createTally(2);
