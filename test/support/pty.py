@@ -11,14 +11,21 @@ def resize(columns, rows):
     fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
 
 
-def become_leader():
-    os.setsid()
-    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+def become_job():
+    os.setpgid(0, 0)
+    signal.signal(signal.SIGTTOU, signal.SIG_DFL)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
+# This is the shell: the session's leader, with one job in the foreground, which can be stopped.
+os.setsid()
+fcntl.ioctl(slave, termios.TIOCSCTTY, 0)
+signal.signal(signal.SIGTTOU, signal.SIG_IGN)
+signal.signal(signal.SIGHUP, signal.SIG_IGN)
 resize(columns, rows)
 before = termios.tcgetattr(slave)
-child = subprocess.Popen(command, stdin=slave, stdout=slave, stderr=slave, preexec_fn=become_leader)
+child = subprocess.Popen(command, stdin=slave, stdout=slave, stderr=slave, preexec_fn=become_job)
+os.tcsetpgrp(slave, child.pid)
 print(json.dumps({"pid": child.pid}), file=sys.stderr, flush=True)
 pending = b""
 inputs = [master, sys.stdin.fileno()]
@@ -40,7 +47,6 @@ while True:
                 os.write(master, order["type"].encode())
             if "resize" in order:
                 resize(*order["resize"])
-                os.killpg(child.pid, signal.SIGWINCH)
             if "hangup" in order:
                 inputs.remove(master)
                 os.close(master)

@@ -33,6 +33,7 @@ const suggestions = async ({ segment, client, nodes, owners }: Stage): Promise<r
   const inSwitch = `nsenter --net=${segment.switch.netnsPath} ip link set ${owner.host.name}`;
   return [
     [`what ${owner.host.name} knows`, `${program} status --socket ${owner.socket}`],
+    ['the same live, in the terminal (q ends it)', `${program} top --socket ${owner.socket}`],
     ['a client that pings (Ctrl-C ends it)', `nsenter --net=${client.netnsPath} ping -i 0.1 ${ip}`],
     [`the cable of ${owner.host.name} is cut`, `${inSwitch} down`],
     ['and in again', `${inSwitch} up`],

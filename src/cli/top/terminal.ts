@@ -28,6 +28,8 @@ const ENTER = '\x1b[?1049h\x1b[?25l\x1b[?7l\x1b[2J';
 const LEAVE = '\x1b[?7h\x1b[?25h\x1b[?1049l';
 /** An arrow's bytes come within some milliseconds, also over a slow line; what comes later is the ESC key. */
 const ESCAPE_MS = 50;
+/** Who still runs after this was not stopped. */
+const NOT_STOPPED_MS = 300;
 /** What a terminal says that does not know its size (a serial line). */
 const DEFAULT_SIZE: Size = { columns: 80, rows: 24 };
 const ENDING = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT'] as const;
@@ -38,6 +40,7 @@ export const takeTerminal = (
   listener: TerminalListener,
 ): Terminal => {
   let isOurs = false;
+  let isLeft = false;
   let pending = '';
   let waiting: NodeJS.Timeout | null = null;
 
@@ -46,7 +49,7 @@ export const takeTerminal = (
     input.setRawMode(true);
     output.write(ENTER);
   };
-  const leave = (): void => {
+  const giveBack = (): void => {
     if (!isOurs) return;
     isOurs = false;
     try {
@@ -55,6 +58,10 @@ export const takeTerminal = (
     } catch {
       // The terminal is gone: there is nothing to give back.
     }
+  };
+  const leave = (): void => {
+    isLeft = true;
+    giveBack();
   };
   const read = (isWhole: boolean): void => {
     const { keys, rest } = readKeys(pending, isWhole);
@@ -72,10 +79,12 @@ export const takeTerminal = (
   });
   for (const signal of ENDING)
     process.on(signal, () => listener.end(128 + (constants.signals[signal] as number)));
-  process.on('SIGCONT', () => {
+  const back = (): void => {
+    if (isLeft) return;
     if (!isOurs) enter();
     listener.draw();
-  });
+  };
+  process.on('SIGCONT', back);
   output.on('resize', () => listener.draw());
   // EIO: the terminal's other end is closed.
   input.on('error', () => listener.end(1));
@@ -98,9 +107,11 @@ export const takeTerminal = (
       if (isOurs) output.write(`\x1b[H${lines.map((line) => `${line}\x1b[K`).join('\r\n')}\x1b[J`);
     },
     suspend: () => {
-      leave();
+      giveBack();
       // The whole job, as the terminal's driver would: a wrapper around this process stops with it.
       process.kill(0, 'SIGTSTP');
+      // Where nobody could continue it (the job of no shell) the kernel does not stop it.
+      setTimeout(back, NOT_STOPPED_MS);
     },
     leave,
   };
