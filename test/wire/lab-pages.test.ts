@@ -25,7 +25,8 @@ const ask = (
       answer.setEncoding('utf8').on('data', (text: string) => {
         body += text;
         // A stream has no end.
-        if (answer.headers['content-type'] === 'text/event-stream' && body.includes('upto')) answer.destroy();
+        if (answer.headers['content-type'] === 'text/event-stream' && body.includes('"kind":"node"'))
+          answer.destroy();
       });
       answer.once('close', () => resolve({ status: answer.statusCode ?? 0, body }));
       answer.on('error', () => {});

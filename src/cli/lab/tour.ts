@@ -5,7 +5,8 @@ import { openLabRecord } from './lab-record.ts';
 import { serveNodePage } from './node-page.ts';
 import { playground } from './playground.ts';
 import { startProbe } from './prober.ts';
-import { type ScenarioLine, SHORT_DRAIN } from './scenario.ts';
+import { withRecordedGaps } from './recorded-gaps.ts';
+import { type Scenario, type ScenarioLine, SHORT_DRAIN } from './scenario.ts';
 import { cut } from './scenario-failover.ts';
 import { drain } from './scenario-planned.ts';
 import { createStage, LAB_SERVICE_IPS, type Stage } from './stage.ts';
@@ -70,11 +71,18 @@ const reasonOf = async (stage: Stage, ip: string): Promise<string> => {
   return `${owner?.host.name} says why: "${service?.reason}"`;
 };
 
-const showFailover = async (stage: Stage, played: ScenarioLine[]): Promise<boolean> => {
+/** Plays a scenario and holds what the nodes' journals say against what the client measured. */
+const played = async (stage: Stage, scenario: Scenario): Promise<readonly ScenarioLine[]> => {
+  const lines = await scenario.play(stage, say);
+  const journals = stage.nodes.map(({ journal }) => journal);
+  return withRecordedGaps(scenario, lines, journals, say);
+};
+
+const showFailover = async (stage: Stage, all: ScenarioLine[]): Promise<boolean> => {
   print('');
   print('A failover nobody planned. The client goes on pinging; the cable of the owner is cut.');
-  const lines = await cut.play(stage, say);
-  played.push(...lines);
+  const lines = await played(stage, cut);
+  all.push(...lines);
   say(await reasonOf(stage, LAB_SERVICE_IPS[0]));
   const limit = stage.profile.deadAfterMs + 100;
   print(`For the client the addresses were away for ${worst(lines)} ms; ${limit} ms were promised.`);
@@ -85,11 +93,11 @@ const showFailover = async (stage: Stage, played: ScenarioLine[]): Promise<boole
 const sumOf = (lines: readonly ScenarioLine[], key: 'sent' | 'lost' | 'tcpOpened' | 'tcpFailed'): number =>
   lines.reduce((total, line) => total + (line[key] ?? 0), 0);
 
-const showMove = async (stage: Stage, played: ScenarioLine[]): Promise<boolean> => {
+const showMove = async (stage: Stage, all: ScenarioLine[]): Promise<boolean> => {
   print('');
   print('A planned move. Pings go on, and a new TCP connection to each address is opened every 20 ms.');
-  const lines = await drain.play(stage, say);
-  played.push(...lines);
+  const lines = await played(stage, drain);
+  all.push(...lines);
   const connections = `${sumOf(lines, 'tcpFailed')} of ${sumOf(lines, 'tcpOpened')} new connections failed`;
   print(
     `Of ${sumOf(lines, 'sent')} pings ${sumOf(lines, 'lost')} were lost, the longest gap was ${worst(lines)} ms, ${connections}.`,
@@ -108,9 +116,9 @@ const showRecord = async (stage: Stage): Promise<boolean> => {
   return difference === null;
 };
 
-const recordTour = (into: string, played: readonly ScenarioLine[], stage: Stage): string => {
+const recordTour = (into: string, lines: readonly ScenarioLine[], stage: Stage): string => {
   const record = openLabRecord(into);
-  record.add('tour', 'claims, a failover and a planned move', played, stage.nodes);
+  record.add('tour', 'claims, a failover and a planned move', lines, stage.nodes);
   return `Journals and a report, for any browser: ${record.finish()}`;
 };
 
@@ -120,15 +128,15 @@ export const tour = async ({ nodes, keep, into }: TourOptions): Promise<ExitCode
   );
   const stage = await createStage({ nodes, extra: SHORT_DRAIN });
   try {
-    const played: ScenarioLine[] = [];
+    const all: ScenarioLine[] = [];
     await showPages(stage);
     const kept = [await showClaims(stage)];
-    if (nodes > 1) kept.push(await showFailover(stage, played), await showMove(stage, played));
+    if (nodes > 1) kept.push(await showFailover(stage, all), await showMove(stage, all));
     else print('With more nodes (--nodes 3) there would be a failover and a planned move to see.');
     kept.push(await showRecord(stage));
     const isAllKept = kept.every((one) => one);
     print(isAllKept ? 'Every promise was kept.' : 'A PROMISE WAS BROKEN: see above.');
-    if (into !== null) print(recordTour(into, played, stage));
+    if (into !== null) print(recordTour(into, all, stage));
     if (keep) await playground(stage);
     return isAllKept ? EXIT.yes : EXIT.no;
   } finally {
