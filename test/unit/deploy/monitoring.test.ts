@@ -123,6 +123,14 @@ test('promtool takes every rule and every expression of the dashboard', { skip }
 });
 
 const OPERATING = readFileSync(join(ROOT, 'docs/operating.md'), 'utf8');
+test('docs/operating.md names every metric that there is, and none that is not', async () => {
+  const named = new Set([...OPERATING.matchAll(/`(holdfast_\w+)/g)].map(([, name]) => name as string));
+  const known = new Set(
+    [...(await exposed()).keys()].map((name) => name.replace(/_(bucket|sum|count)$/, '')),
+  );
+  assert.deepEqual([...named].toSorted(), [...known].toSorted());
+});
+
 /** `### Name` and what stands below it. */
 const sections = new Map(
   OPERATING.split(/^(?=#{2,3} )/m).map((part): [string, string] => {
