@@ -9,6 +9,7 @@ import { join } from 'node:path';
 import { type Holding, holdings as holdingsOf } from '../../src/cli/lab/holdings.ts';
 
 import type { LabNode } from '../../src/cli/lab/lab-node.ts';
+import { withRecordedGaps } from '../../src/cli/lab/recorded-gaps.ts';
 import {
   playOn,
   type Scenario,
@@ -34,7 +35,7 @@ export const assertReplaysIdentically = async (stage: Stage): Promise<void> => {
   assert.equal(await stage.replayed(), null);
 };
 
-/** Plays a scenario so many times on one stage; gives every line. */
+/** Plays a scenario so many times on one stage; gives every line, held against the journals. */
 export const playOften = async (
   context: WireContext,
   scenario: Scenario,
@@ -44,7 +45,8 @@ export const playOften = async (
   context.after(() => stage.dispose());
   const lines: ScenarioLine[] = [];
   for (let i = 0; i < times; i += 1) {
-    const played = await playOn(stage, scenario, () => {});
+    const journals = stage.nodes.map(({ journal }) => journal);
+    const played = withRecordedGaps(scenario, await playOn(stage, scenario, () => {}), journals, () => {});
     for (const line of played) context.diagnostic(JSON.stringify(line));
     lines.push(...played);
   }
