@@ -23,6 +23,8 @@ const REPORT = {
 export interface PageServer {
   readonly url: string;
   readonly port: number;
+  /** What the daemon's log was told. */
+  readonly logged: readonly unknown[][];
   /** `ms` since the node's START. */
   at(ms: number, input?: Input): void;
   close(): Promise<void>;
@@ -31,7 +33,13 @@ export interface PageServer {
 /** Serves `node`'s page; `port` 0: any. `journal`: what the history is told from. */
 export const servePage = async (
   node: Node,
-  { port = 0, journal = '/nonexistent', instance = 'aa' } = {},
+  {
+    port = 0,
+    journal = '/nonexistent',
+    instance = 'aa',
+    tokenFile = null as string | null,
+    hosts = [] as readonly string[],
+  } = {},
 ): Promise<PageServer> => {
   const effects$ = new Subject<readonly Effect[]>();
   // A node of a test lives at START; what the page shows as "since" is of that day.
@@ -46,18 +54,36 @@ export const servePage = async (
     statusOf: (of) => statusWith({ core, now, findings }, of),
     now,
     effects$,
+    isOperable: () => tokenFile !== null,
   });
   const desk = createExplainDesk(journal);
-  const parts = { core, now, findings, wire: { report } } as unknown as RouteParts;
-  const server: Server = await startHttpServer({ port, host: '127.0.0.1' }, httpRoutes(parts, live, desk));
+  const logged: unknown[][] = [];
+  const log = {
+    info: (...said: unknown[]) => logged.push(said),
+    error: (...said: unknown[]) => logged.push(said),
+  };
+  const at: PageServer['at'] = (ms, input) => {
+    effects$.next(node.at(ms, input));
+    if (input !== undefined) live.onInput(input);
+  };
+  const parts = {
+    core,
+    now,
+    findings,
+    wire: { report },
+    tokenFile: () => tokenFile,
+    log,
+    tell: (input: Input) => at(core.now() - START, input),
+  } as unknown as RouteParts;
+  const server: Server = await startHttpServer({ port, host: '127.0.0.1' }, httpRoutes(parts, live, desk), {
+    hosts: () => hosts,
+  });
   const { port: bound } = server.address() as AddressInfo;
   return {
     url: `http://127.0.0.1:${bound}/`,
     port: bound,
-    at: (ms, input) => {
-      effects$.next(node.at(ms, input));
-      if (input !== undefined) live.onInput(input);
-    },
+    logged,
+    at,
     close: () =>
       new Promise((resolve) => {
         live.close();

@@ -15,7 +15,9 @@ import { startControlSocket } from '../../io/control/control-socket.ts';
 import { isMarkedDrained } from '../../io/host/drained-mark.ts';
 import { createOpenConnections } from '../../io/host/open-connections.ts';
 import { openServeHost } from '../../io/host/serve-host.ts';
+import type { Gate } from '../../io/http/gate.ts';
 import { type Routes, startHttpServer } from '../../io/http/http-server.ts';
+import { tokenProblem } from '../../io/http/operator-token.ts';
 import { openJournal } from '../../io/journal/journal.ts';
 import { readKeys } from '../../io/keys.ts';
 import type { ClusterClient } from '../../io/kubernetes/cluster-client.ts';
@@ -236,6 +238,7 @@ export const runDaemon = async (
     statusOf: (report) => statusWith({ core, now, findings }, report),
     now,
     effects$: runtime.effects$,
+    isOperable: () => config.page.tokenFile !== null,
   });
   performEffects(runtime.effects$, {
     core,
@@ -304,20 +307,34 @@ export const runDaemon = async (
     clusterLevels: () => cluster?.levels() ?? null,
     startedAt: now(),
     deadAfterMs: () => config.heartbeat.deadAfterMs,
+    tokenFile: () => config.page.tokenFile,
+    log,
   };
   Object.assign(routes, looksOf(httpRoutes(parts, live, explainDesk)), controlRoutes(parts));
-  const serve = async (listen: Config['http'], what: string, served: Routes): Promise<void> => {
+  const serve = async (
+    listen: Config['http'],
+    what: string,
+    served: Routes,
+    gate: Gate | null,
+  ): Promise<void> => {
     if (listen === null) return;
     try {
-      servers.push(await startHttpServer({ port: listen.port, host: listen.host ?? '::' }, served));
+      servers.push(await startHttpServer({ port: listen.port, host: listen.host ?? '::' }, served, gate));
     } catch (error) {
       // Pages and metrics are not worth a service that does not start.
       const { code, message } = error as NodeJS.ErrnoException;
       log.error({ code: what }, `${what}: cannot listen on ${formatListen(listen)}: ${code ?? message}`);
     }
   };
-  await serve(config.http, 'http', httpRoutes(parts, live, explainDesk));
-  await serve(config.metrics, 'metrics', metricsRoutes(parts));
+  await serve(config.http, 'http', httpRoutes(parts, live, explainDesk), {
+    hosts: () => config.page.hosts ?? [],
+  });
+  // Whoever scrapes comes by any name, and reads numbers.
+  await serve(config.metrics, 'metrics', metricsRoutes(parts), null);
+
+  void tokenProblem(config.page.tokenFile).then((problem) => {
+    if (problem !== null) log.error({ code: 'token-file' }, problem);
+  });
 
   let isStopping = false;
   const stop = (signal: string): void => {

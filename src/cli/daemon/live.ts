@@ -21,6 +21,8 @@ export interface LiveParts {
   /** Logical milliseconds, for what is shown. */
   readonly now: () => number;
   readonly effects$: Observable<readonly Effect[]>;
+  /** Whether who has a token may operate from the page. */
+  readonly isOperable: () => boolean;
 }
 
 export interface Live {
@@ -42,16 +44,17 @@ const ROWS_A_TURN = 500;
 const NODE = 'node';
 
 /** The node's own row: the status without its IPs, and without what changes with every hello. */
-const nodeRow = ({ serviceIPs: _, interfaces, peers, ...status }: Status): string =>
+const nodeRow = ({ serviceIPs: _, interfaces, peers, ...status }: Status, operable: boolean): string =>
   JSON.stringify({
     kind: NODE,
     ...status,
+    operable,
     interfaces: interfaces.map(({ name, mac, up }) => ({ name, mac, up })),
     peers: peers.map(({ node, interface: on, state }) => ({ node, interface: on, state })),
   });
 
 export const createLive = (parts: LiveParts): Live => {
-  const { instance, core, report, statusOf, now, effects$ } = parts;
+  const { instance, core, report, statusOf, now, effects$, isOperable } = parts;
   const table = createLevelTable();
   const dirty = new Set<Ip>();
   let known: WireReport | null = null;
@@ -82,7 +85,7 @@ export const createLive = (parts: LiveParts): Live => {
       known = await report();
       const started = performance.now();
       const status = statusOf(known);
-      table.set(NODE, nodeRow(status));
+      table.set(NODE, nodeRow(status, isOperable()));
       const present = new Set<string>([NODE]);
       for (const service of status.serviceIPs) {
         present.add(service.ip);

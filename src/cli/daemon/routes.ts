@@ -1,5 +1,6 @@
 // What the daemon serves: the control socket's commands, the status API, metrics and health.
 import { join } from 'node:path';
+import type { Logger } from 'pino';
 import { json, type Reply, type Route, type Routes } from '../../io/http/http-server.ts';
 import { pageRoutes } from '../../io/http/page-files.ts';
 import type { Journal } from '../../io/journal/journal.ts';
@@ -11,8 +12,10 @@ import type { WireReport } from '../../io/wire/wire-protocol.ts';
 import type { Core } from '../../machines/core.ts';
 import type { Input } from '../../machines/inputs.ts';
 import { VERSION } from '../version.ts';
+import { readDrain } from './drain-request.ts';
 import type { ExplainDesk } from './explain-desk.ts';
 import type { Live } from './live.ts';
+import { operateRoutes } from './operate-routes.ts';
 import { buildStatus, type Status, serviceStatus } from './status.ts';
 
 export interface RouteParts {
@@ -35,28 +38,12 @@ export interface RouteParts {
   readonly startedAt: number;
   /** `heartbeat.deadAfter` as it is configured now. */
   readonly deadAfterMs: () => number;
+  /** The file with the token for operating over http; null: nobody does. */
+  readonly tokenFile: () => string | null;
+  readonly log: Pick<Logger, 'info' | 'error'>;
 }
 
 const refuse = (problem: string): Reply => ({ status: 400, body: `${problem}\n` });
-
-/** Reads the body of a drain request; a problem is a text. */
-const readDrain = (body: string): Input | string => {
-  let request: { ip?: unknown; to?: unknown; patient?: unknown };
-  try {
-    request = JSON.parse(body === '' ? '{}' : body) as typeof request;
-  } catch {
-    return 'the request is not JSON';
-  }
-  const { ip = null, to = null, patient } = request;
-  if (to !== null && typeof to !== 'string') return 'to: a node name would be right';
-  if (patient !== undefined && typeof patient !== 'boolean') return 'patient: true or false would be right';
-  const style = patient === undefined ? {} : { patient };
-  if (ip === null) return { type: 'drain.requested', ips: null, to, ...style };
-  const parsed = typeof ip === 'string' ? parseIp(ip) : null;
-  return parsed === null
-    ? 'ip: an IP address would be right'
-    : { type: 'drain.requested', ips: [parsed], to, ...style };
-};
 
 const isReady = (core: Core): boolean => {
   const { isEligible, stopping } = core.view();
@@ -146,9 +133,31 @@ const oneIp =
     return json({ ...serviceStatus(service, await parts.wire.report()), taking: parts.core.taking(ip) });
   };
 
-/** What anyone who reaches `http:` may read; nothing here changes anything. */
+/** How many clients this node knows of these IPs, by the wire thread's word. */
+const clientsOf =
+  ({ wire }: RouteParts) =>
+  async (ips: readonly string[]): Promise<number> => {
+    const { clients } = await wire.report();
+    return ips.reduce((sum, ip) => sum + (clients[ip]?.clients ?? 0), 0);
+  };
+
+const operate = (parts: RouteParts): Routes => {
+  const { core, now, tell, tokenFile, log } = parts;
+  return operateRoutes({
+    core,
+    now,
+    tell,
+    tokenFile,
+    clientsOf: clientsOf(parts),
+    onOperated: (request) => log.info({ code: 'operated', request }, 'asked for over http, with the token'),
+    onProblem: (problem) => log.error({ code: 'token-file' }, problem),
+  });
+};
+
+/** What anyone who reaches `http:` may read, and what takes the token. */
 export const httpRoutes = (parts: RouteParts, live: Live, explainDesk: ExplainDesk): Routes => ({
   ...pageRoutes(PAGE),
+  ...operate(parts),
   'GET /api/v1/status': () => status(parts),
   'GET /api/v1/events': (_body, { headers }) => live.open([headers['last-event-id']].flat()[0]),
   'GET /api/v1/ips/*': oneIp(parts, explainDesk),

@@ -41,6 +41,8 @@ export interface Config {
   readonly http: Listen | null;
   /** Null: not served. */
   readonly metrics: Listen | null;
+  /** Of `http`. `tokenFile` null: nothing can be operated from the page. `hosts`: names it is reached by, beside its addresses. */
+  readonly page: { readonly tokenFile: string | null; readonly hosts: readonly string[] | null };
   readonly cluster: 'file' | 'kubernetes';
   /** `kubeconfig` null: the service account of the pod. `namespace` null: the one that this says. */
   readonly kubernetes: {

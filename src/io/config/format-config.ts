@@ -43,6 +43,7 @@ export const formatConfig = (config: Config): string => {
     control: config.control,
     http: place(config.http),
     metrics: place(config.metrics),
+    page: config.page,
     cluster: config.cluster,
     kubernetes: config.kubernetes,
   };

@@ -4,7 +4,7 @@ import { hostname } from 'node:os';
 import type { z } from 'zod';
 import type { Config } from './config.ts';
 import { formatDuration } from './durations.ts';
-import { readNodeName } from './names.ts';
+import { formatListen, readNodeName } from './names.ts';
 import { type ConfigProblem, type Finding, problemsOf } from './problems.ts';
 import { readConfigFile } from './read-file.ts';
 import { type ConfigFile, fileSchema } from './schema.ts';
@@ -91,9 +91,13 @@ const toConfig = (file: ConfigFile, node: string): Config => ({
   control: file.control,
   http: file.http,
   metrics: file.metrics,
+  page: file.page,
   cluster: file.cluster,
   kubernetes: file.kubernetes,
 });
+
+const isLoopback = (host: string | null): boolean =>
+  host === 'localhost' || host === '::1' || host?.startsWith('127.') === true;
 
 /** What is allowed but hardly meant. */
 const doubts = (config: Config, value: unknown, lineOf: YamlDocument['lineOf']): Finding[] => {
@@ -104,6 +108,13 @@ const doubts = (config: Config, value: unknown, lineOf: YamlDocument['lineOf']):
   if (isFile && serviceIPs.length === 0) doubt(['serviceIPs'], 'is empty; this node will announce nothing');
   if (isFile && property(value, 'kubernetes') !== undefined)
     doubt(['kubernetes'], 'has no effect with cluster: file');
+  if (config.http === null && (config.page.tokenFile !== null || config.page.hosts !== null))
+    doubt(['page'], 'has no effect with http: null');
+  if (config.page.tokenFile !== null && config.http !== null && !isLoopback(config.http.host))
+    doubt(
+      ['page', 'tokenFile'],
+      `crosses the network readably at http: ${formatListen(config.http)}; 127.0.0.1 with ssh -L, or a proxy with TLS`,
+    );
   if (drain.quietMs > drain.windowMs) {
     const window = formatDuration(drain.windowMs);
     doubt(['drain', 'quiet'], `is longer than drain.window, which ends every drain after ${window}`);

@@ -11,6 +11,8 @@ const MAX_INTERFACE_NAME = 15;
 /** sun_path is 108 bytes with the closing zero (linux/un.h). */
 const MAX_SOCKET_PATH = 107;
 const MAX_PATH = 4095;
+/** RFC 1035 §2.3.4. */
+const MAX_HOST_NAME = 253;
 
 const LABEL = '[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?';
 const SUBDOMAIN = new RegExp(`^${LABEL}(\\.${LABEL})*$`);
@@ -96,6 +98,17 @@ export const readListen = (text: string): Read<Listen> => {
 /** The text that `readListen` reads as `listen`. */
 export const formatListen = ({ host, port }: Listen): string =>
   `${host?.includes(':') ? `[${host}]` : (host ?? '')}:${port}`;
+
+/** A name or address as a browser sends it in Host, without the port; lower case, IPv6 without brackets. */
+export const readHostName = (text: string): Read<string> => {
+  const bare = /^\[(.+)\]$/.exec(text)?.[1] ?? text;
+  const ip = parseIp(bare);
+  if (ip !== null) return { value: ip };
+  const lower = text.toLowerCase();
+  if (lower.length <= MAX_HOST_NAME && SUBDOMAIN.test(lower)) return { value: lower };
+  const right = 'a name or an address without scheme and port, such as lb.example.org';
+  return { wrong: `${quote(text)} is no host name`, right };
+};
 
 /** A label-style identifier with an optional prefix, as the Service API demands of loadBalancerClass. */
 export const readClass = (text: string): Read<string> => {

@@ -4,7 +4,15 @@
 import { z } from 'zod';
 import { LOG_LEVELS } from './config.ts';
 import { formatDuration, readDuration, readSize } from './durations.ts';
-import { readClass, readInterfaceName, readListen, readNodeName, readPath, readSocketPath } from './names.ts';
+import {
+  readClass,
+  readHostName,
+  readInterfaceName,
+  readListen,
+  readNodeName,
+  readPath,
+  readSocketPath,
+} from './names.ts';
 import { nearest } from './nearest.ts';
 import { readServiceIp } from './service-address.ts';
 import { describe, quote, type Read } from './wrong.ts';
@@ -16,6 +24,8 @@ const MIB = 2 ** 20;
 /** The segment carries about 1,000 hellos a second, so more nodes than this cannot be heard anyway. */
 const MAX_NODES = 1000;
 const MAX_INTERFACES = 64;
+/** Names of one proxy or machine; each is compared with the Host of every request. */
+const MAX_HOSTS = 64;
 /** design.md, Hellos: hold time = max(deadAfter, 4 × interval). */
 const HOLD_INTERVALS = 4;
 const DEFAULT_INTERVAL = 50;
@@ -145,6 +155,10 @@ const JOURNAL = {
   maxSize: read((text) => readSize(text, MIB, 1024 * 1024 * MIB), 'a size such as 256MiB').default(256 * MIB),
 };
 const LOG = { level: oneOf(LOG_LEVELS).default('info') };
+const PAGE = {
+  tokenFile: read(readPath, 'an absolute path or null').nullable().default(null),
+  hosts: names(readHostName, 'lb.example.org', MAX_HOSTS),
+};
 const KUBERNETES = {
   kubeconfig: read(readPath, 'an absolute path or null').nullable().default(null),
   loadBalancerClass: read(readClass, 'a name such as holdfast.dev/l2').default('holdfast.dev/l2'),
@@ -158,6 +172,7 @@ const SECTIONS: Readonly<Record<string, Shape>> = {
   announcements: ANNOUNCEMENTS,
   journal: JOURNAL,
   log: LOG,
+  page: PAGE,
   kubernetes: KUBERNETES,
   'serviceIPs[]': SERVICE_IP,
 };
@@ -215,6 +230,7 @@ const FILE = {
   control: read(readSocketPath, 'an absolute path').default('/run/holdfast/holdfast.sock'),
   http: listen(9475, { host: '127.0.0.1', port: 9475 }),
   metrics: listen(9476, { host: null, port: 9476 }),
+  page: section(PAGE, 'a mapping such as {tokenFile: /etc/holdfast/token}').prefault({}),
   cluster: oneOf(['file', 'kubernetes']).default('file'),
   kubernetes: section(KUBERNETES, 'a mapping such as {kubeconfig: null}').prefault({}),
 };

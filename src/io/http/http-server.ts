@@ -2,6 +2,7 @@
 // and timeouts, so that a slow or hostile client costs nothing that matters.
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { ListenOptions } from 'node:net';
+import { type Gate, refusalOf } from './gate.ts';
 
 export interface Reply {
   readonly status?: number;
@@ -28,13 +29,19 @@ export type Routes = Readonly<Record<string, Route>>;
 
 const MAX_BODY_BYTES = 65_536;
 const REQUEST_TIMEOUT_MS = 10_000;
-const MAX_CONNECTIONS = 256;
+/** Requests whose time is over are looked for so often; Node's default of 30 s would give each three times its time. */
+const CHECK_EVERY_MS = 2_000;
+/** Each stream has one (event-streams.ts), and others ask between them. */
+const MAX_CONNECTIONS = 1_280;
 
 export const json = (value: unknown, status = 200): Reply => ({
   status,
   contentType: 'application/json',
   body: `${JSON.stringify(value)}\n`,
 });
+
+/** `{"error": …}`, one sentence. */
+export const jsonError = (error: string, status: number): Reply => json({ error }, status);
 
 const readBody = async (request: IncomingMessage): Promise<string | null> => {
   const chunks: Buffer[] = [];
@@ -45,12 +52,6 @@ const readBody = async (request: IncomingMessage): Promise<string | null> => {
     chunks.push(chunk as Buffer);
   }
   return Buffer.concat(chunks).toString('utf8');
-};
-
-/** A page of another site may not read or do anything here; what bears no Origin is no such page's request. */
-const isForeign = ({ headers: { origin, host } }: IncomingMessage): boolean => {
-  if (origin === undefined) return false;
-  return !URL.canParse(origin) || new URL(origin).host !== host;
 };
 
 const decoded = (text: string): string => {
@@ -73,10 +74,15 @@ const find = (routes: Routes, method: string, path: string): { route: Route; res
   return null;
 };
 
-const answer = async (routes: Routes, request: IncomingMessage): Promise<Reply | Stream> => {
+const answer = async (
+  routes: Routes,
+  request: IncomingMessage,
+  gate: Gate | null,
+): Promise<Reply | Stream> => {
   const path = (request.url ?? '/').split('?', 1)[0] as string;
   const method = request.method === 'HEAD' ? 'GET' : (request.method ?? 'GET');
-  if (isForeign(request)) return { status: 403, body: 'this is not for pages of other sites\n' };
+  const refusal = refusalOf(request, gate);
+  if (refusal !== null) return jsonError(refusal.error, refusal.status);
   const found = find(routes, method, path);
   if (found === null) {
     const isKnown = Object.keys(routes).some((key) => key.endsWith(` ${path}`));
@@ -98,13 +104,21 @@ const send = (reply: Reply, request: IncomingMessage, response: ServerResponse):
   response.end(request.method === 'HEAD' ? undefined : body);
 };
 
-/** Starts listening. Rejects with the system's error (EADDRINUSE, EACCES). */
-export const startHttpServer = (listen: ListenOptions, routes: Routes): Promise<Server> =>
+/** Starts listening; `gate` null: any Host will do. Rejects with the system's error (EADDRINUSE, EACCES). */
+export const startHttpServer = (
+  listen: ListenOptions,
+  routes: Routes,
+  gate: Gate | null = null,
+): Promise<Server> =>
   new Promise((resolve, reject) => {
-    const server = createServer({ requestTimeout: REQUEST_TIMEOUT_MS, headersTimeout: REQUEST_TIMEOUT_MS });
+    const server = createServer({
+      requestTimeout: REQUEST_TIMEOUT_MS,
+      headersTimeout: REQUEST_TIMEOUT_MS,
+      connectionsCheckingInterval: CHECK_EVERY_MS,
+    });
     server.maxConnections = MAX_CONNECTIONS;
     server.on('request', (request, response) => {
-      void answer(routes, request)
+      void answer(routes, request, gate)
         .catch((error: unknown): Reply => ({ status: 500, body: `${(error as Error).message}\n` }))
         .then((reply) => ('stream' in reply ? reply.stream(response) : send(reply, request, response)));
     });

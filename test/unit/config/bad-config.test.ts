@@ -176,6 +176,14 @@ test('names, paths and places to listen are refused by the rule of whoever has t
     ['http: "::1:9475"', ' http: "::1:9475" leaves open where the port begins; "[::1]:9475"'],
     ['http: web:80', ` http: "web:80" has the host "web", which is no address; ${place}`],
     ['http: 127.0.0.1', ` http: "127.0.0.1" has no port; ${place}`],
+    [
+      'page: {hosts: ["http://lb"]}',
+      ' page.hosts[0]: "http://lb" is no host name; a name or an address without scheme and port, such as lb.example.org',
+    ],
+    [
+      'page: {tokenFile: token}',
+      ' page.tokenFile: "token" is a relative path; an absolute path, which begins with /',
+    ],
     ['http: 127.0.0.1:65536', ' http: "127.0.0.1:65536" has the port "65536"; a port from 1 to 65535'],
   ];
   each(rows, HEAD, '2:');

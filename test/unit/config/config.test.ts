@@ -48,6 +48,7 @@ const DEFAULTS: Config = {
   control: '/run/holdfast/holdfast.sock',
   http: { host: '127.0.0.1', port: 9475 },
   metrics: { host: null, port: 9476 },
+  page: { tokenFile: null, hosts: null },
   cluster: 'file',
   kubernetes: {
     kubeconfig: null,
@@ -113,6 +114,12 @@ test('what is allowed but hardly meant is a warning', () => {
     'c.yaml:2: kubernetes: has no effect with cluster: file',
     'c.yaml:3: drain.quiet: is longer than drain.window, which ends every drain after 5s',
   ]);
+  assert.deepEqual(warned('serviceIPs: [{ip: 10.0.0.1}]\nhttp: ":80"\npage: {tokenFile: /t}\n'), [
+    'c.yaml:3: page.tokenFile: crosses the network readably at http: :80; 127.0.0.1 with ssh -L, or a proxy with TLS',
+  ]);
+  assert.deepEqual(warned('serviceIPs: [{ip: 10.0.0.1}]\nhttp: null\npage: {tokenFile: /t}\n'), [
+    'c.yaml:3: page: has no effect with http: null',
+  ]);
   assert.deepEqual(warned('interfaces: [eth0]\nserviceIPs:\n- {ip: 10.0.0.1, interfaces: [eth1]}\n'), [
     'c.yaml:3: serviceIPs[0].interfaces: names none of the interfaces that this node may use: eth0',
   ]);
@@ -120,7 +127,8 @@ test('what is allowed but hardly meant is a warning', () => {
 
 test('the effective configuration reads back as the same one', () => {
   const odd =
-    'serviceIPs: []\nnode: "12"\nhttp: "[::1]:80"\nmetrics: null\nwatchdog: 1500ms\nlog: {level: debug}';
+    'serviceIPs: []\nnode: "12"\nhttp: "[::1]:80"\nmetrics: null\nwatchdog: 1500ms\nlog: {level: debug}\npage: {tokenFile: /etc/t, hosts: [LB.example, "[FD00:0::1]"]}';
+  assert.deepEqual(accepted(odd).page, { tokenFile: '/etc/t', hosts: ['lb.example', 'fd00::1'] });
   for (const config of [DEFAULTS, accepted(CONTRACT), accepted(odd)]) {
     assert.deepEqual(accepted(formatConfig(config)), config);
   }
