@@ -3,6 +3,8 @@ import { effect, signal } from '@preact/signals';
 import { type ComponentChildren, h, render } from 'preact';
 import { clock, clockOffset, link, startLive, told } from './live.ts';
 import { OneIpView } from './one-ip.ts';
+import { asked, Dialogs, openTokenDialog } from './operate-dialog.ts';
+import { forgetToken, isOperator } from './operator.ts';
 import { Overview } from './overview.ts';
 import { PastView } from './past-view.ts';
 import { timeOfDay } from './words.ts';
@@ -25,6 +27,17 @@ const LINKS = {
   away: 'The daemon does not answer. What is shown is what it said last; this page goes on trying.',
 } as const;
 
+/** Nothing where no token is configured: a button that can only refuse is none. */
+const Operating = (): ComponentChildren => {
+  if (told.value.node?.operable !== true) return null;
+  if (!isOperator())
+    return h('button', { type: 'button', class: 'plain', onClick: openTokenDialog }, 'Operate …');
+  return [
+    h('span', { key: 'asked', class: 'asked', role: 'status' }, asked.value),
+    h('button', { key: 'end', type: 'button', class: 'plain', onClick: forgetToken }, 'Stop operating'),
+  ];
+};
+
 const Header = (): ComponentChildren => {
   const { node } = told.value;
   const state = link.value;
@@ -36,6 +49,7 @@ const Header = (): ComponentChildren => {
     node === null ? null : h('span', { class: 'node-name' }, `node ${node.node}`),
     node === null ? null : h('span', { class: 'version' }, node.version),
     h('span', { class: 'clock' }, `${timeOfDay(clock.value + clockOffset.value).slice(0, 8)} UTC`),
+    h(Operating, null),
     h('span', { class: `link ${state}`, role: 'status' }, LINKS[state]),
   );
 };
@@ -52,6 +66,7 @@ const Page = (): ComponentChildren => {
     { class: link.value === 'away' ? 'page old' : 'page' },
     h(Header, null),
     h('main', null, viewOf(ip)),
+    h(Dialogs, null),
   );
 };
 

@@ -4,6 +4,8 @@ import { useEffect, useState } from 'preact/hooks';
 import { DiagramView } from './diagram-view.ts';
 import { pathOf } from './lighting.ts';
 import { clock, clockOffset, link, recentMoves, told } from './live.ts';
+import { openActDialog } from './operate-dialog.ts';
+import { isOperator } from './operator.ts';
 import type { History, OneIp, ServiceRow } from './rows.ts';
 import { ago, moment, timeOfDay } from './words.ts';
 
@@ -103,8 +105,11 @@ const HistoryView = ({ row }: { readonly row: ServiceRow }): ComponentChildren =
     { 'aria-labelledby': 'history' },
     h('h2', { id: 'history' }, "History, from this node's journal"),
     problem === undefined ? null : h('p', { class: 'problem' }, problem),
-    value === undefined
+    value === undefined && problem === undefined
       ? h('p', { class: 'empty' }, 'The journal is being read …')
+      : null,
+    value === undefined
+      ? null
       : [
           value.earlier > 0
             ? h('p', { key: 'earlier' }, `(${value.earlier} earlier owners are not told of)`)
@@ -155,6 +160,24 @@ const Moves = ({ ip }: { readonly ip: string }): ComponentChildren => {
   );
 };
 
+/** Only the holder gives an IP away: elsewhere it is said whose page does. */
+const Acts = ({ row: { ip, state, holder } }: { readonly row: ServiceRow }): ComponentChildren => {
+  if (!isOperator()) return null;
+  return h(
+    'div',
+    { class: 'tools' },
+    state === 'leader'
+      ? h('button', { type: 'button', onClick: () => openActDialog({ path: 'drain', ip }) }, `Move ${ip} …`)
+      : h(
+          'span',
+          { class: 'where' },
+          holder === null
+            ? 'Nobody holds it: there is nothing to move.'
+            : `It is moved from the page of ${holder}, which holds it.`,
+        ),
+  );
+};
+
 export const OneIpView = ({ ip }: { readonly ip: string }): ComponentChildren => {
   const { ips, node } = told.value;
   const row = ips.get(ip)?.row;
@@ -171,7 +194,15 @@ export const OneIpView = ({ ip }: { readonly ip: string }): ComponentChildren =>
     h(
       'div',
       { class: 'columns' },
-      h('div', null, h(Facts, { row }), h(Candidates, { row }), h(Moves, { ip }), h(HistoryView, { row })),
+      h(
+        'div',
+        null,
+        h(Facts, { row }),
+        h(Acts, { row }),
+        h(Candidates, { row }),
+        h(Moves, { ip }),
+        h(HistoryView, { row }),
+      ),
       h(DiagramView, {
         path: pathOf(row.state, row.substate),
         moves: recentMoves.value.filter((move) => move.ip === ip),

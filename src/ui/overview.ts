@@ -4,6 +4,8 @@ import { type ComponentChildren, h } from 'preact';
 import { IpList } from './ip-list.ts';
 import { type Order, orderAfter, pick } from './list-order.ts';
 import { told } from './live.ts';
+import { openActDialog } from './operate-dialog.ts';
+import { isOperator } from './operator.ts';
 import type { NodeRow } from './rows.ts';
 
 // Kept here, so that whoever comes back from one IP finds the list as he left it.
@@ -39,6 +41,12 @@ const ownState = ({ ready, drained }: NodeRow): string => {
   return ready ? 'ready' : 'not ready';
 };
 
+const NodeActs = ({ node: { node, drained } }: { readonly node: NodeRow }): ComponentChildren => {
+  const button = (path: 'drain' | 'undrain', text: string): ComponentChildren =>
+    h('button', { type: 'button', onClick: () => openActDialog({ path, ip: null }) }, `${text} ${node} …`);
+  return h('div', { class: 'tools' }, drained ? button('undrain', 'Undrain') : button('drain', 'Drain'));
+};
+
 const Nodes = ({ node }: { readonly node: NodeRow }): ComponentChildren =>
   h(
     'section',
@@ -54,6 +62,7 @@ const Nodes = ({ node }: { readonly node: NodeRow }): ComponentChildren =>
       ),
       node.peers.map((peer) => chip(peer.node, peer.state, peer.interface)),
     ),
+    isOperator() ? h(NodeActs, { node }) : null,
   );
 
 const Counts = (): ComponentChildren => {

@@ -17,6 +17,8 @@ export interface NodeRow {
   readonly node: string;
   readonly ready: boolean;
   readonly drained: boolean;
+  /** Whether whoever has the token may operate it from here. */
+  readonly operable: boolean;
   readonly version: string;
   readonly interfaces: readonly { readonly name: string; readonly mac: string; readonly up: boolean }[];
   readonly peers: readonly { readonly node: string; readonly interface: string; readonly state: string }[];

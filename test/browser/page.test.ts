@@ -9,13 +9,12 @@ import { chromiumPath, launchBrowser, openWatched } from '../support/browser.ts'
 import { any, createLeader } from '../support/core.ts';
 import { type PageServer, servePage } from '../support/page-server.ts';
 import { createStandby, late } from '../support/peers.ts';
+import { axeFindings, PATIENCE_MS, textOf, untilShown } from './shown.ts';
 
 const chromium = chromiumPath();
 const skip = chromium === null ? 'no Chromium here: apt-get install chromium, or CHROMIUM=PATH' : false;
 const CUT = join(import.meta.dirname, '../fixtures/journal/cut');
 const JOURNAL = join(CUT, 'n1');
-/** Far above what it takes: two busy cores run browser, server and test. */
-const PATIENCE_MS = 30_000;
 const { HOLDFAST_SCREENSHOTS: screenshots } = process.env;
 
 let browser: Browser;
@@ -33,16 +32,6 @@ const serve = async (...args: Parameters<typeof servePage>): Promise<PageServer>
   closing.push(server.close);
   return server;
 };
-
-/** Waits until the page's text matches. */
-const untilShown = (page: Page, pattern: RegExp): Promise<unknown> =>
-  page.waitForFunction(
-    (source) => new RegExp(source).test(document.body.innerText),
-    { timeout: PATIENCE_MS, polling: 50 },
-    pattern.source,
-  );
-
-const textOf = (page: Page): Promise<string> => page.evaluate(() => document.body.innerText);
 
 /** n1, standing by for n2, which holds two IPs. */
 const standby = () =>
@@ -242,7 +231,7 @@ test('journals opened from disk: replayed identically, owners and gaps on the ti
 });
 
 for (const scheme of ['light', 'dark'] as const)
-  test(`${scheme}, wide and narrow: nothing runs off the screen, and text stands out from its ground`, {
+  test(`${scheme}, wide and narrow: nothing runs off the screen, text stands out from its ground, axe finds nothing serious`, {
     skip,
   }, async () => {
     const server = await serve(standby(), { journal: JOURNAL });
@@ -292,6 +281,7 @@ for (const scheme of ['light', 'dark'] as const)
           return found;
         });
         assert.deepEqual(faint, [], `${view} at ${width}`);
+        assert.deepEqual(await axeFindings(page), [], `${view} at ${width}`);
         if (screenshots !== undefined) {
           mkdirSync(screenshots, { recursive: true });
           await page.screenshot({

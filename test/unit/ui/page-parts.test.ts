@@ -32,6 +32,7 @@ const node: NodeRow = {
   node: 'n1',
   ready: true,
   drained: false,
+  operable: false,
   version: '1',
   interfaces: [],
   peers: [],
