@@ -3,13 +3,13 @@
 // hello lateness and how many owners changed (a false alarm each).
 // Usage: idle.ts [--seconds N] [--nodes N] [--ips N] [--interval MS] [--busy] [--no-realtime]
 import { spawn } from 'node:child_process';
-import { readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { parseArgs } from 'node:util';
 import { enclose } from '../src/cli/lab/enclosure.ts';
 import { type LabNode, sleep } from '../src/cli/lab/lab-node.ts';
 import { createStage } from '../src/cli/lab/stage.ts';
 import { requestControl } from '../src/io/control/control-socket.ts';
+import { cpuSeconds, residentMiB } from './process-usage.ts';
 
 const { values } = parseArgs({
   options: {
@@ -22,7 +22,6 @@ const { values } = parseArgs({
   },
 });
 
-const TICKS_PER_SECOND = 100;
 const OWNERS_WITHIN_MS = 120_000;
 
 /** On the lab's prefixes: up to 100 IPv4 addresses, the rest IPv6. */
@@ -31,19 +30,10 @@ const serviceIPs = Array.from({ length: Number(values.ips) }, (_, index) =>
   index < MAX_IPV4 ? `10.99.0.${100 + index}` : `fd99::1:${index.toString(16)}`,
 );
 
-/** CPU seconds that a process has used (proc(5), utime and stime). */
-const cpuSeconds = (pid: number): number => {
-  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.split(' ') ?? [];
-  return (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND;
-};
-
 const metric = async (node: LabNode, name: string): Promise<number> => {
   const { body } = await requestControl(node.socket, 'GET', '/metrics');
   return Number(new RegExp(`^${name} (\\S+)$`, 'm').exec(body)?.[1] ?? Number.NaN);
 };
-
-const residentMiB = (pid: number): number =>
-  Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1] ?? 0) / 1024;
 
 /** A process a core that does nothing but compute. */
 const keepBusy = () =>

@@ -32,7 +32,7 @@ export interface Live {
   readonly close: () => void;
 }
 
-const LOOK_MS = 30;
+const LOOK_MS = 15;
 const SWEEP_MS = 1_000;
 /** Two sweeps are at least so far apart, whatever is in the news. */
 const SWEEP_LEAST_MS = 200;

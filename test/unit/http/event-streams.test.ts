@@ -126,14 +126,20 @@ test('a reader that reads nothing is left behind, then cut off, and others hear 
   await until(() => isCut, 'its connection is closed');
 });
 
-test('beyond 64 streams the next is refused, and admitted when one went', async () => {
-  const { port, streams } = await startStreams();
+test('1,024 streams all hear of a change; the next is refused, and admitted when one went', async () => {
+  const { port, streams, set } = await startStreams();
   const open: Heard[] = [];
-  for (let count = 0; count < 64; count += 1) open.push(await listen(port));
+  for (let count = 0; count < 1_024; count += 64)
+    open.push(...(await Promise.all(Array.from({ length: 64 }, () => listen(port)))));
+  for (let index = 0; index < 700; index += 1) set(`row-${index}`, `{"row":${index}}`);
+  await until(() => open.every((heard) => lastId(heard).startsWith('a1-')), 'the rows');
+  set('late', '{"row":"late"}');
+  await until(() => open.every(({ text }) => text.includes('late')), 'the change, by everyone');
+  assert.ok(open.every((heard) => rowsOf(heard).length === 701));
   const refused = await listen(port);
   assert.equal(refused.response.statusCode, 503);
   open[0]!.response.destroy();
-  await until(() => streams.listeners === 63, 'one went');
+  await until(() => streams.listeners === 1_023, 'one went');
   assert.equal((await listen(port)).response.statusCode, 200);
 });
 
