@@ -1,94 +1,30 @@
-// The past: journals opened from disk, laid over each other as a timeline, and stepped again by the real machines to
-// any moment of it. Nothing of them leaves the browser.
-import { computed, signal } from '@preact/signals';
+// The past: journals laid over each other as a timeline, and stepped again by the real machines to any moment of it.
 import { type ComponentChildren, h } from 'preact';
-import type { Lane, Ownership } from '../machines/ownership.ts';
-import { lanesOf, type Span, wholeSpan } from './bands.ts';
+import type { Lane } from '../machines/ownership.ts';
+import type { Span } from './bands.ts';
 import { DiagramView } from './diagram-view.ts';
-import { readSegment, type Segment } from './journal-file.ts';
 import { pathOf } from './lighting.ts';
+import type { Verdict } from './past.ts';
 import {
-  createScrubber,
-  livesOf,
-  ownershipOfLives,
-  type PastLife,
-  replayLife,
-  type Scrubber,
-  type Verdict,
-} from './past.ts';
+  at,
+  chosenIp,
+  chosenNode,
+  detail,
+  filter,
+  goTo,
+  isByNode,
+  lanes,
+  type OpenLife,
+  openFiles,
+  openOwn,
+  type Past,
+  past,
+  said,
+  sight,
+  stepTo,
+} from './past-state.ts';
 import { TimelineView } from './timeline-view.ts';
 import { moment } from './words.ts';
-
-/** What is read at once: some hundred thousand inputs, which a browser steps in seconds. */
-const MAX_BYTES = 64 * 1_048_576;
-
-interface OpenLife {
-  readonly life: PastLife;
-  readonly lane: Lane;
-  readonly verdict: Verdict;
-  readonly scrubber: Scrubber;
-}
-
-interface Past {
-  readonly ownership: Ownership;
-  readonly lives: readonly OpenLife[];
-  readonly whole: Span;
-}
-
-const past = signal<Past | null>(null);
-const said = signal('');
-const sight = signal<Span>({ from: 0, to: 1 });
-const at = signal(0);
-const chosenIp = signal<string | null>(null);
-const chosenNode = signal<string | null>(null);
-const filter = signal('');
-const lanes = computed(() => (past.value === null ? [] : lanesOf(past.value.ownership)));
-/** Every moment at which an IP changed its state, in the reference's time: what the buttons step over. */
-const moments = computed(() => {
-  const all = (past.value?.lives ?? []).flatMap(({ lane }) =>
-    lane.life.transitions.map((transition) => lane.clock.toCommon(transition.at)),
-  );
-  return [...new Set(all)].sort((a, b) => a - b);
-});
-
-/** Lays them over each other and replays each. Throws what the machines throw at records that are none. */
-export const layPast = (segments: readonly Segment[]): void => {
-  const lives = livesOf(segments).toSorted((a, b) => (a.node < b.node ? -1 : 1));
-  const ownership = ownershipOfLives(lives);
-  const whole = wholeSpan(ownership);
-  const opened = lives.flatMap((life): OpenLife[] => {
-    const lane = ownership.lanes.find(
-      ({ life: { node, instance } }) => node === life.node && instance === life.instance,
-    );
-    if (lane === undefined) return [];
-    return [{ life, lane, verdict: replayLife(life), scrubber: createScrubber(life) }];
-  });
-  past.value = { ownership, lives: opened, whole };
-  sight.value = whole;
-  at.value = whole.to;
-  chosenIp.value = lanes.value[0]?.ip ?? null;
-  chosenNode.value = null;
-};
-
-const open = async (files: readonly File[]): Promise<void> => {
-  if (files.length === 0) return;
-  const bytes = files.reduce((sum, { size }) => sum + size, 0);
-  if (bytes > MAX_BYTES) {
-    const mib = Math.round(bytes / 1_048_576);
-    said.value = `${mib} MiB are more than the 64 MiB that a browser should step: use holdfast timeline and replay`;
-    return;
-  }
-  said.value = 'reading …';
-  const read = await Promise.all(files.map(async (file) => readSegment(file.name, await file.text())));
-  const segments = read.filter((segment): segment is Segment => typeof segment !== 'string');
-  said.value = read.filter((problem): problem is string => typeof problem === 'string').join('; ');
-  if (segments.length === 0) return;
-  try {
-    layPast(segments);
-  } catch (error) {
-    said.value = `these journals cannot be understood: ${(error as Error).message}`;
-  }
-};
 
 const verdictText = ({ inputs, transitions, differsAt }: Verdict): string =>
   differsAt === null
@@ -108,23 +44,13 @@ const Opener = (): ComponentChildren =>
         multiple: true,
         accept: '.ndjson',
         onChange: (event: Event) => {
-          void open([...((event.currentTarget as HTMLInputElement).files ?? [])]);
+          void openFiles([...((event.currentTarget as HTMLInputElement).files ?? [])]);
         },
       }),
     ),
+    h('button', { type: 'button', onClick: () => void openOwn() }, "Open this node's own journal"),
     said.value === '' ? null : h('p', { class: 'problem', role: 'status' }, said.value),
   );
-
-const stepTo = (direction: 1 | -1): void => {
-  const next =
-    direction === 1
-      ? moments.value.find((when) => when > at.value)
-      : moments.value.findLast((when) => when < at.value);
-  if (next === undefined || past.value === null) return;
-  at.value = next;
-  const { from, to } = sight.value;
-  if (next < from || next > to) sight.value = past.value.whole;
-};
 
 const Scrub = ({ whole }: { readonly whole: Span }): ComponentChildren =>
   h(
@@ -232,42 +158,68 @@ const Nodes = ({
   );
 };
 
-const Opened = ({ opened }: { readonly opened: Past }): ComponentChildren => {
-  const words = filter.value.trim().toLowerCase();
-  return [
+const BY = [
+  [false, 'by IP'],
+  [true, 'by node'],
+] as const;
+
+const Opened = ({ opened }: { readonly opened: Past }): ComponentChildren => [
+  h(
+    'div',
+    { key: 'choice', class: 'tools' },
+    h(
+      'div',
+      { class: 'switch', role: 'group', 'aria-label': 'Lanes' },
+      BY.map(([value, text]) =>
+        h(
+          'button',
+          {
+            key: text,
+            type: 'button',
+            class: isByNode.value === value ? 'chosen' : '',
+            'aria-pressed': isByNode.value === value,
+            onClick: () => {
+              isByNode.value = value;
+            },
+          },
+          text,
+        ),
+      ),
+    ),
     h('input', {
-      key: 'filter',
       type: 'search',
       class: 'filter',
       placeholder: 'filter: 10.99.',
-      'aria-label': 'Show only lanes of IPs that contain this',
+      'aria-label': 'Show only lanes whose name contains this',
       value: filter.value,
       onInput: (event: Event) => {
         filter.value = (event.currentTarget as HTMLInputElement).value;
       },
     }),
-    h(TimelineView, {
-      key: 'timeline',
-      lanes: lanes.value.filter(({ ip }) => ip.includes(words)),
-      nodes: [...new Set(opened.lives.map(({ life }) => life.node))],
-      whole: opened.whole,
-      sight: sight.value,
-      at: at.value,
-      chosen: chosenIp.value,
-      onSight: (span) => {
-        sight.value = span;
-      },
-      onAt: (when) => {
-        at.value = when;
-      },
-      onChoose: (ip) => {
-        chosenIp.value = ip;
-      },
-    }),
-    h(Scrub, { key: 'scrub', whole: opened.whole }),
-    chosenIp.value === null ? null : h(Nodes, { key: 'nodes', lives: opened.lives, ip: chosenIp.value }),
-  ];
-};
+  ),
+  h(TimelineView, {
+    key: 'timeline',
+    lanes: lanes.value,
+    nodes: [...new Set(opened.lives.map(({ life }) => life.node))],
+    whole: opened.whole,
+    sight: sight.value,
+    at: at.value,
+    chosen: chosenIp.value,
+    detail: detail.value,
+    onSight: (span) => {
+      sight.value = span;
+    },
+    onAt: goTo,
+    onChoose: (ip) => {
+      chosenIp.value = ip;
+    },
+    onDetail: (text) => {
+      detail.value = text;
+    },
+  }),
+  h(Scrub, { key: 'scrub', whole: opened.whole }),
+  chosenIp.value === null ? null : h(Nodes, { key: 'nodes', lives: opened.lives, ip: chosenIp.value }),
+];
 
 /** What was laid last; nothing before. */
 export const OpenedPast = (): ComponentChildren =>

@@ -3,7 +3,8 @@
 import { signal } from '@preact/signals';
 import { type ComponentChildren, h, render } from 'preact';
 import { readSegment, type Segment } from './journal-file.ts';
-import { layPast, OpenedPast } from './past-view.ts';
+import { layPast } from './past-state.ts';
+import { OpenedPast } from './past-view.ts';
 import type { ReportBetween, ReportData, ReportLine, ReportScenario } from './report-data.ts';
 import { moment, timeOfDay } from './words.ts';
 

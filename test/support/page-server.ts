@@ -71,6 +71,7 @@ export const servePage = async (
     now,
     findings,
     wire: { report },
+    journalDirectory: journal,
     tokenFile: () => tokenFile,
     log,
     tell: (input: Input) => at(core.now() - START, input),

@@ -14,6 +14,7 @@ import type { Input } from '../../machines/inputs.ts';
 import { VERSION } from '../version.ts';
 import { readDrain } from './drain-request.ts';
 import type { ExplainDesk } from './explain-desk.ts';
+import { journalRoutes } from './journal-routes.ts';
 import type { Live } from './live.ts';
 import { operateRoutes } from './operate-routes.ts';
 import { buildStatus, type Status, serviceStatus } from './status.ts';
@@ -158,6 +159,7 @@ const operate = (parts: RouteParts): Routes => {
 export const httpRoutes = (parts: RouteParts, live: Live, explainDesk: ExplainDesk): Routes => ({
   ...pageRoutes(PAGE),
   ...operate(parts),
+  ...journalRoutes(parts.journalDirectory),
   'GET /api/v1/status': () => status(parts),
   'GET /api/v1/events': (_body, { headers }) => live.open([headers['last-event-id']].flat()[0]),
   'GET /api/v1/ips/*': oneIp(parts, explainDesk),
