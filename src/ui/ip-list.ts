@@ -6,7 +6,7 @@ import { COLUMNS, type Column, type Order } from './list-order.ts';
 import { clock, clockOffset } from './live.ts';
 import { rowWindow } from './row-window.ts';
 import type { ListedIp } from './rows.ts';
-import { ago, moment } from './words.ts';
+import { ago, moment, reasonOf } from './words.ts';
 
 /** As in page.css. */
 const ROW_HEIGHT = 36;
@@ -69,7 +69,7 @@ const Row = ({ ip: { row }, index, now }: { ip: ListedIp; index: number; now: nu
       { role: 'cell', class: 'since', title: `${moment(row.since)} UTC` },
       ago(now - Date.parse(row.since)),
     ),
-    h('div', { role: 'cell', class: 'why', title: row.reason }, row.reason),
+    h('div', { role: 'cell', class: 'why', title: reasonOf(row) }, reasonOf(row)),
   );
 
 export const IpList = ({ ips, order, onOrder }: IpListProps): ComponentChildren => {

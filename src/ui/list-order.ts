@@ -1,5 +1,6 @@
 // Which service IPs the list shows, and in which order. Pure.
 import type { ListedIp } from './rows.ts';
+import { reasonOf } from './words.ts';
 
 export const COLUMNS = ['ip', 'state', 'holder', 'since', 'why'] as const;
 export type Column = (typeof COLUMNS)[number];
@@ -20,7 +21,7 @@ const BY: Readonly<Record<Column, (a: ListedIp, b: ListedIp) => number>> = {
   // Whom nobody holds first: an empty name sorts before every other.
   holder: (a, b) => compare(a.row.holder ?? '', b.row.holder ?? ''),
   since: (a, b) => compare(a.row.since, b.row.since),
-  why: (a, b) => compare(a.row.reason, b.row.reason),
+  why: (a, b) => compare(reasonOf(a.row), reasonOf(b.row)),
 };
 
 /** Those whose text has every word, in order; equals by address. */

@@ -38,14 +38,18 @@ const Operating = (): ComponentChildren => {
   ];
 };
 
+const view = (name: string, href: string, isShown: boolean): ComponentChildren =>
+  h('a', { href, ...(isShown ? { 'aria-current': 'page' } : {}) }, name);
+
 const Header = (): ComponentChildren => {
   const { node } = told.value;
   const state = link.value;
+  const isPast = place.value === '#/past';
   return h(
     'header',
     { class: 'bar' },
     h('a', { href: '#/', class: 'brand' }, 'Holdfast'),
-    h('nav', null, h('a', { href: '#/' }, 'Now'), ' ', h('a', { href: '#/past' }, 'Past')),
+    h('nav', null, view('Now', '#/', !isPast), ' ', view('Past', '#/past', isPast)),
     node === null ? null : h('span', { class: 'node-name' }, `node ${node.node}`),
     node === null ? null : h('span', { class: 'version' }, node.version),
     h('span', { class: 'clock' }, `${timeOfDay(clock.value + clockOffset.value).slice(0, 8)} UTC`),

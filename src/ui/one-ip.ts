@@ -7,7 +7,7 @@ import { clock, clockOffset, link, recentMoves, told } from './live.ts';
 import { openActDialog } from './operate-dialog.ts';
 import { isOperator } from './operator.ts';
 import type { History, OneIp, ServiceRow } from './rows.ts';
-import { ago, moment, timeOfDay } from './words.ts';
+import { ago, moment, reasonOf, timeOfDay } from './words.ts';
 
 /** Candidates change with peers, not only with this IP: they are asked for again after so long. */
 const ASK_AGAIN_MS = 5_000;
@@ -58,7 +58,7 @@ const Facts = ({ row }: { readonly row: ServiceRow }): ComponentChildren => {
     fact('Holder', row.holder ?? 'nobody'),
     fact('Claim', `epoch ${row.epoch}${row.weak ? ', weak' : ''}`),
     fact('Since', `${moment(row.since)} UTC (${ago(now - Date.parse(row.since))})`),
-    fact('Why', `${row.reason} (${row.cause})`),
+    fact('Why', `${reasonOf(row)} (${row.cause})`),
     fact('On', `${row.interface ?? 'no interface'}${row.mac === null ? '' : `, ${row.mac}`}`),
     fact('Clients', `${row.clientsConfirmed} of ${row.clients} have confirmed`),
     row.staleClients > 0 ? fact('Stale clients', `${row.staleClients} still send here`) : [],

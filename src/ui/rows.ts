@@ -3,6 +3,7 @@ import { addressKey } from '../machines/address-key.ts';
 import type { Taking } from '../machines/explain-candidates.ts';
 import type { ServiceIpState } from '../machines/service-ip.ts';
 import type { ServiceView } from '../machines/view.ts';
+import { reasonOf } from './words.ts';
 
 export interface ServiceRow extends Omit<ServiceView, 'since'> {
   /** ISO 8601. */
@@ -66,7 +67,7 @@ export interface ListedIp {
 export const listed = (row: ServiceRow): ListedIp => ({
   row,
   order: addressKey(row.ip),
-  text: [row.ip, row.state, row.holder ?? 'nobody', row.cause, row.reason, row.interface ?? '']
+  text: [row.ip, row.state, row.holder ?? 'nobody', row.cause, reasonOf(row), row.interface ?? '']
     .join(' ')
     .toLowerCase(),
 });

@@ -9,6 +9,8 @@ import { moment, timeOfDay } from './words.ts';
 const MAX_LANES = 100;
 /** Colours for owners, in page.css; a band bears its owner's name as well. */
 const COLOURS = 6;
+const KEYS = '← and → step from band to band, + and − zoom';
+const HINT = `Pointing at a band says what it is. On a lane's name ${KEYS}.`;
 const CLOSER = 0.4;
 const FARTHER = 2.5;
 
@@ -163,12 +165,8 @@ export const TimelineView = (props: TimelineProps): ComponentChildren => {
       lanes.slice(0, MAX_LANES).map((lane) => h(Lane, { ...props, key: lane.name, lane })),
     ),
     h(Axis, { sight }),
-    h('p', { class: 'detail', role: 'status' }, detail),
-    h(
-      'p',
-      { class: 'hint', id: 'lane-keys' },
-      'On a lane: ← and → step from band to band, + and − zoom. Pointing at a band says what it is.',
-    ),
+    h('p', { class: detail === '' ? 'detail empty' : 'detail', role: 'status' }, detail || HINT),
+    h('p', { class: 'unseen', id: 'lane-keys' }, KEYS),
     lanes.length > MAX_LANES
       ? h('p', { class: 'empty' }, `${lanes.length - MAX_LANES} more: the filter reaches them.`)
       : null,

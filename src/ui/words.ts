@@ -1,4 +1,4 @@
-// Times as people read them.
+// Times and reasons as people read them.
 
 /** `now`, `12 s`, `7 min`, `3.1 h`, `12 days`: how long ago. */
 export const ago = (ms: number): string => {
@@ -14,3 +14,20 @@ export const timeOfDay = (at: number | string): string => new Date(at).toISOStri
 /** `2026-11-20 12:00:03.204`. */
 export const moment = (at: number | string): string =>
   new Date(at).toISOString().replace('T', ' ').replace('Z', '');
+
+/**
+ * Why an IP is as it is. A node that never had it has no reason of its own but that nobody had claimed it when it began
+ * to listen; who has it since then says more.
+ */
+export const reasonOf = ({
+  cause,
+  reason,
+  state,
+  holder,
+}: {
+  readonly cause: string;
+  readonly reason: string;
+  readonly state: string;
+  readonly holder: string | null;
+}): string =>
+  cause === 'unclaimed' && state === 'unowned' && holder !== null ? `${holder} claims it` : reason;

@@ -1,6 +1,6 @@
 // Operating from the page, in a real Chromium in front of a real core: who may, what is said before, what happens then.
 import assert from 'node:assert/strict';
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
@@ -9,11 +9,10 @@ import { chromiumPath, launchBrowser, openWatched } from '../support/browser.ts'
 import { any, LISTENED, type Node, V4, V4_OTHER } from '../support/core.ts';
 import { type PageServer, servePage } from '../support/page-server.ts';
 import { createMember, createStandby } from '../support/peers.ts';
-import { axeFindings, PATIENCE_MS, textOf, untilShown } from './shown.ts';
+import { axeFindings, keepScreenshot, PATIENCE_MS, textOf, untilShown } from './shown.ts';
 
 const chromium = chromiumPath();
 const skip = chromium === null ? 'no Chromium here: apt-get install chromium, or CHROMIUM=PATH' : false;
-const { HOLDFAST_SCREENSHOTS: screenshots } = process.env;
 const TOKEN = 'a-token-of-this-test-0123456789';
 
 let browser: Browser;
@@ -220,9 +219,7 @@ for (const scheme of ['light', 'dark'] as const)
       });
       assert.ok(wide <= 0, `${wide} px too wide at ${width}`);
       assert.deepEqual(await axeFindings(page), [], `at ${width}`);
-      if (screenshots === undefined) continue;
-      mkdirSync(screenshots, { recursive: true });
-      await page.screenshot({ path: join(screenshots, `operate-${scheme}-${width}.png`) as `${string}.png` });
+      await keepScreenshot(page, `operate-${scheme}-${width}`);
     }
     await page.close();
   });

@@ -1,21 +1,20 @@
 // The page in a real Chromium, in front of a real core: what it shows, how soon, with whom it talks, and what it does
 // when the daemon goes away.
 import assert from 'node:assert/strict';
-import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import type { Browser, Page } from 'puppeteer-core';
+import type { Input } from '../../src/machines/inputs.ts';
 import { chromiumPath, launchBrowser, openWatched } from '../support/browser.ts';
-import { any, createLeader } from '../support/core.ts';
+import { any, createLeader, type Node } from '../support/core.ts';
 import { type PageServer, servePage } from '../support/page-server.ts';
-import { createStandby, late } from '../support/peers.ts';
+import { claim, claimed, createMember, createStandby, late } from '../support/peers.ts';
 import { openJournals } from './past-journals.ts';
-import { axeFindings, PATIENCE_MS, textOf, untilShown } from './shown.ts';
+import { axeFindings, keepScreenshot, PATIENCE_MS, textOf, untilShown } from './shown.ts';
 
 const chromium = chromiumPath();
 const skip = chromium === null ? 'no Chromium here: apt-get install chromium, or CHROMIUM=PATH' : false;
 const JOURNAL = join(import.meta.dirname, '../fixtures/journal/cut/n1');
-const { HOLDFAST_SCREENSHOTS: screenshots } = process.env;
 
 let browser: Browser;
 const closing: (() => Promise<void>)[] = [];
@@ -199,15 +198,34 @@ const showNodes = async (page: Page): Promise<void> => {
   await untilShown(page, /holds|not in the record/);
 };
 
+/** n1 with two peers, of which one is dead, and IPs in every state that an operator sees. */
+const cluster = (): Node => {
+  const ips = [
+    ...Array.from({ length: 9 }, (_, index) => `10.99.0.${100 + index}`),
+    'fd99::100',
+    'fd99::101',
+  ];
+  const node = createMember(['n2', 'n3'], { serviceIPs: ips.map(any) });
+  node.at(300, claimed('n2', ...['10.99.0.101', '10.99.0.104', 'fd99::101'].map((ip) => claim('n2', ip, 5))));
+  node.at(310, claimed('n3', claim('n3', '10.99.0.102', 5), claim('n3', '10.99.0.107', 5)));
+  node.at(2_000);
+  const move: Input = { type: 'drain.requested', ips: ['10.99.0.100'], to: 'n2' };
+  node.at(2_500, move);
+  node.at(2_520, claimed('n2', claim('n2', '10.99.0.100', 9)));
+  node.at(3_000, late('n3', 2_950));
+  node.at(3_500);
+  return node;
+};
+
 for (const scheme of ['light', 'dark'] as const)
   test(`${scheme}, wide and narrow: nothing runs off the screen, text stands out from its ground, axe finds nothing serious`, {
     skip,
   }, async () => {
-    const server = await serve(standby(), { journal: JOURNAL });
+    const server = await serve(cluster(), { journal: JOURNAL });
     const { page } = await openWatched(browser, server.url);
     await page.emulateMediaFeatures([{ name: 'prefers-color-scheme', value: scheme }]);
     for (const [view, hash, shown] of [
-      ['overview', '#/', /2 of 2 shown/],
+      ['overview', '#/', /11 of 11 shown/],
       ['one', '#/ip/10.99.0.100', /took 10\.99\.0\.100/],
       ['past', '#/past', /Past/],
       ['past-nodes', '#/past', /Past/],
@@ -253,12 +271,7 @@ for (const scheme of ['light', 'dark'] as const)
         });
         assert.deepEqual(faint, [], `${view} at ${width}`);
         assert.deepEqual(await axeFindings(page), [], `${view} at ${width}`);
-        if (screenshots !== undefined) {
-          mkdirSync(screenshots, { recursive: true });
-          await page.screenshot({
-            path: join(screenshots, `${view}-${scheme}-${width}.png`) as `${string}.png`,
-          });
-        }
+        await keepScreenshot(page, `${view}-${scheme}-${width}`);
       }
     await page.close();
   });

@@ -1,4 +1,6 @@
 // What a page shows now, for the tests to wait for and to judge.
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
 import axe from 'axe-core';
 import type { Page } from 'puppeteer-core';
 
@@ -30,4 +32,14 @@ export const axeFindings = async (page: Page): Promise<readonly string[]> => {
         nodes.map(({ target, failureSummary }) => `${id}: ${target}: ${failureSummary}`),
       );
   });
+};
+
+/** What is shown now, as a picture in the folder that HOLDFAST_SCREENSHOTS names; nothing without it. */
+export const keepScreenshot = async (page: Page, name: string): Promise<void> => {
+  const { HOLDFAST_SCREENSHOTS: folder, HOLDFAST_SCREENSHOT_TYPE: type = 'webp' } = process.env;
+  if (folder === undefined) return;
+  mkdirSync(folder, { recursive: true });
+  // A quarter of a PNG's size, and they are kept in git.
+  const options = type === 'png' ? ({ type: 'png' } as const) : ({ type: 'webp', quality: 80 } as const);
+  await page.screenshot({ ...options, path: join(folder, `${name}.${type}`) as `${string}.webp` });
 };
