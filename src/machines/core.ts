@@ -33,6 +33,7 @@ import {
   judgeSegment,
   reconsiderUnheld,
 } from './peer-news.ts';
+import { type OperatorRequest, type Preview, previewOf } from './preview.ts';
 import { rebalance, scheduleRebalance } from './rebalance.ts';
 import { checkpointSegment, createSegment, type SegmentCheckpoint } from './segments.ts';
 import { isProbing, type ServiceIpEvent, stateOf } from './service-ip.ts';
@@ -82,6 +83,8 @@ export interface Core {
   service(ip: Ip): ServiceView | null;
   /** Why this node has an IP or has not, and who could take it; null when it is not configured here. */
   taking(ip: Ip): Taking | null;
+  /** What an operator's request would do now; null without a configuration. */
+  preview(request: OperatorRequest): Preview | null;
 }
 
 /** Causes of the transitions that a machine's own delays make. */
@@ -405,5 +408,6 @@ export const createCore = (from?: CoreCheckpoint): Core => {
       return service === undefined ? null : serviceView(state, service);
     },
     taking: (ip) => explainTaking(state, ip),
+    preview: (request) => previewOf(state, request),
   };
 };

@@ -5,7 +5,7 @@ import { reconsiderAll, segmentOn } from './contest.ts';
 import { type CoreState, endHandover, isDrained, isPatient, send } from './core-state.ts';
 import type { Ip } from './frames.ts';
 import type { ExcludedNode } from './inputs.ts';
-import { intervalOf } from './segments.ts';
+import { intervalOf, type Segment } from './segments.ts';
 import { stateOf } from './service-ip.ts';
 import type { Service } from './services.ts';
 import { successorsFor } from './succession.ts';
@@ -21,6 +21,14 @@ const MAX_OFFERS = 5;
 /** All nodes stopped together end within 15 s (contract.md); this leaves time for the process itself. */
 export const STOP_WITHIN_MS = 12_000;
 
+/** What would become of an IP in a drain: `to` whom it goes, or why it `stays`. */
+export interface PlannedHandover {
+  readonly ip: Ip;
+  readonly to: NodeName | null;
+  readonly stays: string | null;
+  readonly patient: boolean;
+}
+
 /** IPs that are on their way to each node, so that a drain spreads them. */
 const assignments = (state: CoreState): Map<NodeName, number> => {
   const assigned = new Map<NodeName, number>();
@@ -30,26 +38,36 @@ const assignments = (state: CoreState): Map<NodeName, number> => {
   return assigned;
 };
 
+/** Whom a planned move names next, or why the IP stays. Changes nothing. */
+const nextSuccessor = (
+  state: CoreState,
+  service: Service,
+  segment: Segment,
+  { wanted, tried }: { readonly wanted: NodeName | null; readonly tried: readonly NodeName[] },
+  assigned: ReadonlyMap<NodeName, number>,
+): Pick<PlannedHandover, 'to' | 'stays'> => {
+  const able = successorsFor(service, segment, assigned, state.cluster.excluded).filter(
+    (node) => !tried.includes(node),
+  );
+  const to = wanted === null ? able[0] : able.find((node) => node === wanted);
+  if (to !== undefined) return { to, stays: null };
+  if (wanted !== null) return { to: null, stays: `${wanted} cannot take it` };
+  return {
+    to: null,
+    stays: tried.length > 0 ? `${tried.join(', ')} did not take it` : 'no other node can take it now',
+  };
+};
+
 /** Names the next successor of an IP that this node leads, or says why there is none. */
 const nameSuccessor = (state: CoreState, service: Service, assigned: Map<NodeName, number>): void => {
   const { handover, snapshot, ip } = service;
   const { interface: name } = snapshot.context;
   if (handover === null || state.config === null || name === null) return;
   const segment = segmentOn(state, name);
-  const able = successorsFor(service, segment, assigned, state.cluster.excluded).filter(
-    (node) => !handover.tried.includes(node),
-  );
-  const to = handover.wanted === null ? able[0] : able.find((node) => node === handover.wanted);
+  const { to, stays } = nextSuccessor(state, service, segment, handover, assigned);
   state.timers.cancel(`handover ${ip}`);
-  if (to === undefined) {
-    const who = handover.wanted ?? 'no other node';
-    const stays =
-      handover.tried.length > 0 ? `${handover.tried.join(', ')} did not take it` : `${who} can take it now`;
-    service.handover = {
-      ...handover,
-      to: null,
-      stays: handover.wanted === null ? stays : `${who} cannot take it`,
-    };
+  if (to === null) {
+    service.handover = { ...handover, to, stays };
     state.emit({ type: 'yield', ip, interface: name, successor: null, patient: false });
     // Nobody able at all: the news that somebody is brings the next offer.
     const offers = handover.offers ?? 0;
@@ -63,6 +81,26 @@ const nameSuccessor = (state: CoreState, service: Service, assigned: Map<NodeNam
   state.emit({ type: 'yield', ip, interface: name, successor: to, patient: handover.patient });
   const patience = INTERVALS_PER_SUCCESSOR * intervalOf(segment, state.config);
   state.timers.set(`handover ${ip}`, state.clock + patience, { kind: 'handover', ip });
+};
+
+/** What a drain of `ips` (null: all of it) would begin now, for each that this node leads. Changes nothing. */
+export const plannedHandovers = (
+  state: CoreState,
+  ips: readonly Ip[] | null,
+  wanted: NodeName | null,
+  patient?: boolean,
+): readonly PlannedHandover[] => {
+  const assigned = assignments(state);
+  const planned: PlannedHandover[] = [];
+  for (const service of state.services.all.values()) {
+    const { ip, snapshot } = service;
+    const { interface: name } = snapshot.context;
+    if ((ips !== null && !ips.includes(ip)) || stateOf(snapshot) !== 'leader' || name === null) continue;
+    const next = nextSuccessor(state, service, segmentOn(state, name), { wanted, tried: [] }, assigned);
+    if (next.to !== null) assigned.set(next.to, (assigned.get(next.to) ?? 0) + 1);
+    planned.push({ ip, ...next, patient: patient ?? isPatient(state, service) });
+  }
+  return planned;
 };
 
 /** Begins planned moves of what this node leads among `ips` (null: all of it). */

@@ -1,11 +1,13 @@
-// What a drain or an undrain would do now: the request is stepped on a copy of the core, and what has changed there is
-// told. The same step that will decide decides here, so the two cannot disagree while nothing else happens.
+// What a drain or an undrain would do now, by the functions that will decide it: the two cannot disagree while nothing
+// else happens. Reads the core's state and changes nothing.
 
 import type { NodeName } from './claims.ts';
-import { type CoreCheckpoint, createCore } from './core.ts';
+import { type CoreState, myName } from './core-state.ts';
 import type { Ip } from './frames.ts';
-import { INTERVALS_PER_SUCCESSOR } from './handover.ts';
+import { INTERVALS_PER_SUCCESSOR, plannedHandovers } from './handover.ts';
 import type { Input } from './inputs.ts';
+import { stateOf } from './service-ip.ts';
+import { serviceView } from './view.ts';
 
 /** What an operator may ask of a node. */
 export type OperatorRequest = Extract<Input, { type: 'drain.requested' | 'undrain.requested' }>;
@@ -36,42 +38,33 @@ export interface Preview {
   readonly patienceMs: number;
 }
 
-/**
- * `checkpoint` is a copy of the caller's own: stepping changes it. `at`: logical milliseconds. Null before the first
- * configuration, when there is nothing to ask of a node.
- */
-export const previewOf = (
-  checkpoint: CoreCheckpoint,
-  at: number,
-  request: OperatorRequest,
-): Preview | null => {
-  const { config } = checkpoint;
+/** The cluster's own word that this node gives what it has: an operator's does not undo it. */
+const isExcluded = (state: CoreState): boolean => state.cluster.excluded.has(myName(state));
+
+/** Null before the first configuration, when there is nothing to ask of a node. Changes nothing. */
+export const previewOf = (state: CoreState, request: OperatorRequest): Preview | null => {
+  const { config, drained } = state;
   if (config === null) return null;
-  const core = createCore(checkpoint);
-  // Timers that are due by now are no consequence of the request.
-  core.step(at, { type: 'clock' });
-  const before = core.view();
-  const effects = core.step(at, request);
-  const after = core.view();
-  const patient = new Map<Ip, boolean>();
-  for (const effect of effects) if (effect.type === 'yield') patient.set(effect.ip, effect.patient);
   const asked = request.type === 'drain.requested' ? request.ips : [];
-  const isAsked = (ip: Ip): boolean => asked === null || asked.includes(ip);
-  const wasMoving = new Set(
-    before.serviceIPs.filter(({ movingTo }) => movingTo !== null).map(({ ip }) => ip),
-  );
-  const own = after.serviceIPs.filter(({ state }) => state === 'leader');
+  const planned =
+    request.type === 'drain.requested'
+      ? plannedHandovers(state, request.ips, request.to, request.patient)
+      : [];
+  const isUndrained = request.type === 'undrain.requested' && !isExcluded(state);
+  const services = [...state.services.all.values()];
   return {
-    node: after.node,
-    drained: { before: before.drained, after: after.drained },
-    moves: own.flatMap(({ ip, movingTo }) =>
-      movingTo !== null && isAsked(ip) ? [{ ip, to: movingTo, patient: patient.get(ip) ?? false }] : [],
-    ),
-    stays: own.flatMap(({ ip, stays }) => (stays !== null && isAsked(ip) ? [{ ip, why: stays }] : [])),
-    kept: own.flatMap(({ ip, movingTo }) => (movingTo === null && wasMoving.has(ip) ? [ip] : [])),
+    node: myName(state),
+    drained: {
+      before: drained,
+      after: request.type === 'undrain.requested' ? false : drained || request.ips === null,
+    },
+    moves: planned.flatMap(({ ip, to, patient }) => (to === null ? [] : [{ ip, to, patient }])),
+    stays: planned.flatMap(({ ip, stays }) => (stays === null ? [] : [{ ip, why: stays }])),
+    kept: services.flatMap(({ ip, handover }) => (isUndrained && handover?.to != null ? [ip] : [])),
     elsewhere: (asked ?? []).flatMap((ip) => {
-      if (own.some((service) => service.ip === ip)) return [];
-      return [{ ip, holder: after.serviceIPs.find((service) => service.ip === ip)?.holder ?? null }];
+      const service = state.services.all.get(ip);
+      if (service !== undefined && stateOf(service.snapshot) === 'leader') return [];
+      return [{ ip, holder: service === undefined ? null : serviceView(state, service).holder }];
     }),
     windowMs: config.drain.windowMs,
     quietMs: config.drain.quietMs,

@@ -4,13 +4,12 @@ import { json, jsonError, type Reply, type Route, type Routes } from '../../io/h
 import { checkToken } from '../../io/http/operator-token.ts';
 import type { Core } from '../../machines/core.ts';
 import type { Input } from '../../machines/inputs.ts';
-import { type OperatorRequest, previewOf } from '../../machines/preview.ts';
+import type { OperatorRequest } from '../../machines/preview.ts';
 import { previewText } from '../../machines/preview-words.ts';
 import { readDrain } from './drain-request.ts';
 
 export interface OperateParts {
   readonly core: Core;
-  readonly now: () => number;
   readonly tell: (input: Input) => void;
   /** Null: nobody may operate from here. */
   readonly tokenFile: () => string | null;
@@ -28,7 +27,7 @@ type Reader = (body: string) => OperatorRequest | string;
 const readUndrain: Reader = () => UNDRAIN;
 
 export const operateRoutes = (parts: OperateParts): Routes => {
-  const { core, now, tell, tokenFile, clientsOf, onOperated, onProblem } = parts;
+  const { core, tell, tokenFile, clientsOf, onOperated, onProblem } = parts;
 
   const withToken =
     (serve: (body: string) => Reply | Promise<Reply>): Route =>
@@ -55,7 +54,7 @@ export const operateRoutes = (parts: OperateParts): Routes => {
     withToken(async (body) => {
       const request = read(body);
       if (typeof request === 'string') return jsonError(request, 400);
-      const told = previewOf(structuredClone(core.checkpoint()), now(), request);
+      const told = core.preview(request);
       if (told === null) return jsonError('this node has no configuration yet', 503);
       const clients = await clientsOf(told.moves.map(({ ip }) => ip));
       return json({ ...told, clients, sentences: previewText(told, request, clients) });

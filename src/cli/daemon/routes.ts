@@ -143,10 +143,9 @@ const clientsOf =
   };
 
 const operate = (parts: RouteParts): Routes => {
-  const { core, now, tell, tokenFile, log } = parts;
+  const { core, tell, tokenFile, log } = parts;
   return operateRoutes({
     core,
-    now,
     tell,
     tokenFile,
     clientsOf: clientsOf(parts),
