@@ -153,6 +153,7 @@ test('when the daemon goes away the page says so, and shows the new one when it 
   await untilShown(page, /n2\s+alive/);
   await first.close();
   await untilShown(page, /The daemon does not answer/);
+  assert.deepEqual(await axeFindings(page), []);
   assert.match(await textOf(page), /10\.99\.0\.100/);
   const leader = createLeader({ serviceIPs: [any('10.99.0.100')] });
   await serve(leader, { port: first.port, instance: 'bb' });
@@ -236,6 +237,7 @@ for (const scheme of ['light', 'dark'] as const)
           location.hash = to;
         }, hash);
         await untilShown(page, shown);
+        if (view === 'past') assert.deepEqual(await axeFindings(page), [], 'nothing opened yet');
         if (view.startsWith('past')) await openJournals(page);
         if (view === 'past-nodes') await showNodes(page);
         const wide = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);

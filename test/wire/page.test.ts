@@ -17,7 +17,7 @@ interface Reply {
 /** Runs in the node's own network namespace; fetch may not say which Host it means, so this is node:http. */
 const ASK = `
 const [method, path, headers, body] = JSON.parse(process.argv[1]);
-const asked = require('node:http').request({ host: '127.0.0.1', port: 9475, method, path, headers }, (response) => {
+const asked = require('node:http').request({ host: headers.to ?? '127.0.0.1', port: 9475, method, path, headers }, (response) => {
   let text = '';
   const done = () => { process.stdout.write(JSON.stringify({ status: response.statusCode, body: text })); process.exit(); };
   response.setEncoding('utf8').on('data', (part) => { text += part; if (text.includes('event: upto')) done(); });
@@ -68,7 +68,7 @@ wireTest(
     const tokenFile = keyFile(context, 'token', TOKEN);
     const stage = await stageFor(context, {
       nodes: 2,
-      extra: `page: {tokenFile: ${tokenFile}}\ndrain: {window: 2s, quiet: 500ms}`,
+      extra: `http: ':9475'\npage: {tokenFile: ${tokenFile}, hosts: [lb.example.org]}\ndrain: {window: 2s, quiet: 500ms}`,
     });
     const owner = await stage.gathered();
     const [other] = othersThan(stage, owner) as [LabNode];
@@ -78,6 +78,19 @@ wireTest(
       await untilOn(node, 'the other node, alive', (rows) =>
         rows.some(({ peers }) => peers?.some((one) => one.node === peer.host.name && one.state === 'alive')),
       );
+    }
+
+    const { ipv4, ipv6 } = owner.host;
+    for (const [to, host, status] of [
+      [ipv4, ipv4, 200],
+      [ipv4, `${ipv4}:9475`, 200],
+      [ipv6, `[${ipv6}]:9475`, 200],
+      [ipv4, 'lb.example.org', 200],
+      [ipv4, owner.host.name, 421],
+      [ipv4, String(other.host.ipv4), 421],
+    ] as const) {
+      const reply = await ask(owner, 'GET', '/api/v1/status', { to: String(to), host: String(host) });
+      assert.equal(reply.status, status, `to ${to} as ${host}`);
     }
 
     const withToken = { authorization: `Bearer ${TOKEN}` };

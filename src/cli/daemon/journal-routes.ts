@@ -5,7 +5,7 @@ import { readdir, stat } from 'node:fs/promises';
 import type { ServerResponse } from 'node:http';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream';
-import { json, jsonError, type Route, type Routes } from '../../io/http/http-server.ts';
+import { EVERY_REPLY, json, jsonError, type Route, type Routes } from '../../io/http/http-server.ts';
 
 /** Each reads at the pace of its network, in pieces of 64 kB: more at once would only be slower. */
 const MAX_READERS = 2;
@@ -41,7 +41,7 @@ export const journalRoutes = (directory: string): Routes => {
       'content-type': 'application/x-ndjson',
       'content-length': bytes,
       'cache-control': 'no-store',
-      'x-content-type-options': 'nosniff',
+      ...EVERY_REPLY,
     });
     // As long as it was when it was asked for: it grows meanwhile. One that went has fewer bytes than were told, which
     // whoever reads takes for what it is: a broken answer.

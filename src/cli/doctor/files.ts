@@ -4,6 +4,7 @@ import { accessSync, constants, existsSync, readdirSync, statfsSync, statSync } 
 import { dirname, join } from 'node:path';
 import type { Config } from '../../io/config/config.ts';
 import { requestControl, UnreachableError } from '../../io/control/control-socket.ts';
+import { tokenProblem } from '../../io/http/operator-token.ts';
 import { readKeys } from '../../io/keys.ts';
 import { type Finding, fail, ok, warn } from './finding.ts';
 
@@ -114,8 +115,18 @@ const checkKeys = ({ heartbeat: { keyFile } }: Config): Finding[] => {
   return [ok('key', `${keyFile} holds ${count}, for its owner only`)];
 };
 
+/** Who may operate over http, where anybody may. */
+const checkToken = async ({ http, page: { tokenFile } }: Config): Promise<Finding[]> => {
+  if (tokenFile === null || http === null) return [];
+  const problem = await tokenProblem(tokenFile);
+  return problem === null
+    ? [ok('token', `${tokenFile} holds the token for operating over http`)]
+    : [fail('token', `${problem}: nobody operates over http`, 'a token only its owner and group may read')];
+};
+
 export const checkFiles = async (config: Config): Promise<Finding[]> => [
   ...checkJournal(config),
   await checkControl(config),
   ...checkKeys(config),
+  ...(await checkToken(config)),
 ];

@@ -2,7 +2,7 @@
 // Last-Event-ID. Each reader has a place in the table and no queue; one that does not read is left behind, then
 // cut off. Writes happen in a timer's turn of the main thread, never in the turn of an input.
 import type { ServerResponse } from 'node:http';
-import type { Reply, Stream } from './http-server.ts';
+import { EVERY_REPLY, type Reply, type Stream } from './http-server.ts';
 import type { LevelTable } from './level-table.ts';
 
 /** A page has one stream; more pages than this on one node are a mistake or an attack. Below the server's connections. */
@@ -174,7 +174,7 @@ export const createEventStreams = (options: StreamOptions): EventStreams => {
     response.writeHead(200, {
       'content-type': 'text/event-stream',
       'cache-control': 'no-store',
-      'x-content-type-options': 'nosniff',
+      ...EVERY_REPLY,
     });
     response.write(`retry: ${RETRY_MS}\n\n${from === null ? event('reset', '0') : ''}`);
     response.on('drain', () => serveSoon(reader));

@@ -54,6 +54,12 @@ const readBody = async (request: IncomingMessage): Promise<string | null> => {
   return Buffer.concat(chunks).toString('utf8');
 };
 
+/** No other site may put an answer of this server into its own page, whatever kind it takes it for. */
+export const EVERY_REPLY = {
+  'x-content-type-options': 'nosniff',
+  'cross-origin-resource-policy': 'same-origin',
+};
+
 const decoded = (text: string): string => {
   try {
     return decodeURIComponent(text);
@@ -98,7 +104,7 @@ const send = (reply: Reply, request: IncomingMessage, response: ServerResponse):
   const { status = 200, contentType = 'text/plain; charset=utf-8', headers = {}, body } = reply;
   response.writeHead(status, {
     'content-type': contentType,
-    'x-content-type-options': 'nosniff',
+    ...EVERY_REPLY,
     ...headers,
   });
   response.end(request.method === 'HEAD' ? undefined : body);

@@ -111,10 +111,11 @@ for (const [what, method, headers, expected] of [
     assert.equal(await status(method, { ...HOST, ...headers }), expected);
   });
 
-test('nobody is told that other origins may ask: no CORS headers, and a preflight is refused', async () => {
+test('nobody is told that other origins may ask or embed: no CORS headers, CORP, and a preflight is refused', async () => {
   for (const method of ['OPTIONS', 'GET']) {
     const reply = await fetch(`http://127.0.0.1:${port}/`, { method });
     assert.equal(reply.headers.get('access-control-allow-origin'), null);
+    assert.equal(reply.headers.get('cross-origin-resource-policy'), 'same-origin');
     assert.equal(reply.status, method === 'GET' ? 200 : 405);
   }
 });

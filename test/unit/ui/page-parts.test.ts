@@ -7,6 +7,7 @@ import { litStates, pathOf, takenArrows } from '../../../src/ui/lighting.ts';
 import { orderAfter, pick } from '../../../src/ui/list-order.ts';
 import { rowWindow } from '../../../src/ui/row-window.ts';
 import { createRows, listed, type NodeRow, type ServiceRow } from '../../../src/ui/rows.ts';
+import { reasonOf } from '../../../src/ui/words.ts';
 
 const row = (ip: string, more: Partial<ServiceRow> = {}): ServiceRow => ({
   ip,
@@ -16,7 +17,7 @@ const row = (ip: string, more: Partial<ServiceRow> = {}): ServiceRow => ({
   epoch: 1,
   weak: false,
   since: '2026-11-20T12:00:00.000Z',
-  cause: 'unclaimed',
+  cause: 'planned',
   reason: 'nobody held it',
   interface: 'eth0',
   mac: null,
@@ -115,4 +116,12 @@ test('every way between two top states lights an arrow of the machine, the one t
       'and where it was is not known: all that are possible',
     );
   }
+});
+
+test("an IP that a peer has held from the first says so; every other has the node's own reason", () => {
+  const held = row('10.0.0.1', { state: 'unowned', holder: 'n2', cause: 'unclaimed', reason: 'nobody yet' });
+  assert.equal(reasonOf(held), 'n2 claims it');
+  assert.equal(reasonOf({ ...held, holder: null }), 'nobody yet', 'nobody has it');
+  assert.equal(reasonOf({ ...held, cause: 'planned' }), 'nobody yet');
+  assert.deepEqual(ips([held], 'claims', BY_IP), ['10.0.0.1']);
 });
