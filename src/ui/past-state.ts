@@ -58,6 +58,46 @@ const moments = computed(() => {
   return [...new Set(all)].sort((a, b) => a - b);
 });
 
+export interface TimedInput {
+  /** In the reference's time. */
+  readonly at: number;
+  readonly node: string;
+  readonly type: string;
+  /** `FILE:LINE`. */
+  readonly ref: string;
+}
+
+/** Of one moment; a turn of the daemon may have had hundreds. */
+const MAX_NAMED_INPUTS = 5;
+
+/** Every input of every life, in order. */
+const inputs = computed((): readonly TimedInput[] =>
+  (past.value?.lives ?? [])
+    .flatMap(({ life, lane }) =>
+      life.segments.flatMap(({ file, steps }) =>
+        steps.map(({ at: own, input, line }) => ({
+          at: lane.clock.toCommon(own),
+          node: life.node,
+          type: input.type,
+          ref: `${file}:${line}`,
+        })),
+      ),
+    )
+    .sort((a, b) => a.at - b.at),
+);
+
+/** The index of the first input after `when`, or (`isAtToo`) at it; by halving, since there may be 100,000s. */
+const firstAfter = (all: readonly TimedInput[], when: number, isAtToo = false): number => {
+  let [low, high] = [0, all.length];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    const found = all[middle]?.at ?? 0;
+    if (found > when || (isAtToo && found === when)) high = middle;
+    else low = middle + 1;
+  }
+  return low;
+};
+
 /** Lays them over each other and replays each. Throws what the machines throw at records that are none. */
 export const layPast = (segments: readonly Segment[]): void => {
   const lives = livesOf(segments).toSorted((a, b) => (a.node < b.node ? -1 : 1));
@@ -161,3 +201,17 @@ export const stepTo = (direction: 1 | -1): void => {
       : moments.value.findLast((when) => when < at.value);
   if (next !== undefined) goTo(next);
 };
+
+/** To the next input of any node, or the one before. */
+export const stepInput = (direction: 1 | -1): void => {
+  const all = inputs.value;
+  // Those of one moment are one step: between them there is nothing that could be shown.
+  const next = direction === 1 ? all[firstAfter(all, at.value)] : all[firstAfter(all, at.value, true) - 1];
+  if (next !== undefined) goTo(next.at);
+};
+
+/** The inputs of the moment that is looked at. */
+export const inputsNow = computed((): readonly TimedInput[] => {
+  const all = inputs.value;
+  return all.slice(firstAfter(all, at.value, true), firstAfter(all, at.value)).slice(0, MAX_NAMED_INPUTS);
+});

@@ -12,6 +12,7 @@ import {
   detail,
   filter,
   goTo,
+  inputsNow,
   isByNode,
   lanes,
   type OpenLife,
@@ -21,6 +22,7 @@ import {
   past,
   said,
   sight,
+  stepInput,
   stepTo,
 } from './past-state.ts';
 import { TimelineView } from './timeline-view.ts';
@@ -52,12 +54,24 @@ const Opener = (): ComponentChildren =>
     said.value === '' ? null : h('p', { class: 'problem', role: 'status' }, said.value),
   );
 
+const InputsNow = (): ComponentChildren => {
+  const now = inputsNow.value;
+  const said = now.map(({ node, type, ref }) => `${node}: ${type} (${ref})`).join('; ');
+  return h(
+    'p',
+    { class: 'where inputs-now', role: 'status' },
+    said === '' ? 'No input at this moment.' : `Input: ${said}`,
+  );
+};
+
 const Scrub = ({ whole }: { readonly whole: Span }): ComponentChildren =>
   h(
     'div',
     { class: 'tools' },
     h('button', { type: 'button', onClick: () => stepTo(-1) }, 'transition before'),
     h('button', { type: 'button', onClick: () => stepTo(1) }, 'next transition'),
+    h('button', { type: 'button', onClick: () => stepInput(-1) }, 'input before'),
+    h('button', { type: 'button', onClick: () => stepInput(1) }, 'next input'),
     h('input', {
       type: 'range',
       class: 'scrub',
@@ -83,7 +97,9 @@ const absence = ({ from, to, ending }: Lane): string => {
 
 /** One node's state and its own word on the IP, by its own core stepped again to the moment. */
 const seenBy = ({ life, lane, scrubber, verdict }: OpenLife, ip: string) => {
-  const core = at.value > lane.to + 1 ? null : scrubber.to(lane.clock.fromCommon(at.value));
+  // Half a microsecond, the last digit of a stamp: there and back through another clock it may have lost a bit.
+  const own = lane.clock.fromCommon(at.value) + 0.000_5;
+  const core = at.value > lane.to + 1 ? null : scrubber.to(own);
   return { life, lane, verdict, service: core?.service(ip) ?? null, taking: core?.taking(ip) ?? null };
 };
 type Seen = ReturnType<typeof seenBy>;
@@ -218,6 +234,7 @@ const Opened = ({ opened }: { readonly opened: Past }): ComponentChildren => [
     },
   }),
   h(Scrub, { key: 'scrub', whole: opened.whole }),
+  h(InputsNow, { key: 'inputs' }),
   chosenIp.value === null ? null : h(Nodes, { key: 'nodes', lives: opened.lives, ip: chosenIp.value }),
 ];
 

@@ -164,6 +164,44 @@ test('by keyboard on a lane: from band to band, each said with its cause; closer
   await page.close();
 });
 
+test('input by input: each that was recorded is one step, named with its line, and back again by the same', {
+  skip,
+}, async () => {
+  const server = await serve(join(CUT, 'n1'));
+  const { page, faults } = await openWatched(browser, `${server.url}#/past`);
+  await press(page, "Open this node's own journal");
+  await untilShown(page, /identical/);
+  const step = (name: string): Promise<string> =>
+    page.evaluate(async (wanted) => {
+      [...document.querySelectorAll('button')].find(({ textContent }) => textContent === wanted)?.click();
+      await new Promise(requestAnimationFrame);
+      await new Promise(requestAnimationFrame);
+      return document.querySelector('.inputs-now')?.textContent ?? '';
+    }, name);
+  const walk = async (name: string): Promise<string[]> => {
+    const said: string[] = [];
+    for (let last = ''; said.length < 200; ) {
+      const now = await step(name);
+      if (now === last) break;
+      said.push(now);
+      last = now;
+    }
+    return said;
+  };
+  const back = await walk('input before');
+  const forth = await walk('next input');
+  const refs = new Set([...back, ...forth].join(' ').match(/ndjson:\d+/g));
+  const [, count] = /(\d+) inputs replayed/.exec(await textOf(page)) ?? [];
+  assert.ok(
+    refs.size > 0.8 * Number(count),
+    `${refs.size} of ${count}: more than five of one moment are not named`,
+  );
+  assert.match(back.join(' '), /n1: claims\.heard \(.*ndjson:\d+\)/);
+  assert.deepEqual(back.slice(0, -1).toReversed().slice(0, forth.length), forth.slice(0, back.length - 1));
+  assert.deepEqual(faults, []);
+  await page.close();
+});
+
 test('by node: a lane for each node and one for gaps and overlaps; pointing at a band says what it is', {
   skip,
 }, async () => {
