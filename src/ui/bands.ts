@@ -57,9 +57,9 @@ const betweens = (ownership: Ownership, end: number): readonly Between[] =>
   ).flatMap(([kind, list]) =>
     list.map(({ ip, from, to, ms, errorMs, before, after }): Between => {
       const error = errorMs === null || errorMs === 0 ? '' : ` ± ${length(errorMs)}`;
-      const long = length(ms ?? end - from) + error;
+      const long = length(ms ?? end - from);
       const who = after === null ? `after ${before.node}` : `from ${before.node} to ${after.node}`;
-      const about = `${ip}: ${kind} of ${long}, ${who}`;
+      const about = `${ip}: ${kind} of ${long}${error}, ${who}`;
       return { ip, band: { kind, name: long, node: null, from, to: to ?? end, about } };
     }),
   );
