@@ -22,6 +22,7 @@ import { openJournal } from '../../io/journal/journal.ts';
 import { readKeys } from '../../io/keys.ts';
 import type { ClusterClient } from '../../io/kubernetes/cluster-client.ts';
 import { createMetrics } from '../../io/metrics/metrics.ts';
+import { openSupervisor } from '../../io/supervisor.ts';
 import { openIcmpv6Sockets } from '../../io/wire/icmpv6-sockets.ts';
 import { startWire } from '../../io/wire/wire.ts';
 import type { HelloSecrets } from '../../io/wire/wire-protocol.ts';
@@ -336,10 +337,12 @@ export const runDaemon = async (
     if (problem !== null) log.error({ code: 'token-file' }, problem);
   });
 
+  const supervisor = openSupervisor(process.env);
   let isStopping = false;
   const stop = (signal: string): void => {
     if (isStopping) process.exit(1);
     isStopping = true;
+    supervisor.stopping();
     tell({ type: 'stop.requested', reason: `this node is being stopped (${signal})` });
   };
   process.on('SIGTERM', () => stop('SIGTERM'));
@@ -365,5 +368,6 @@ export const runDaemon = async (
   runtime.start();
   tell({ type: 'node.started', instance, version: VERSION, drained: isMarkedDrained(directory) });
   tell({ type: 'config.loaded', config: toCoreConfig(config) });
+  supervisor.ready();
   return await finished;
 };

@@ -6,10 +6,12 @@ import koffi from 'koffi';
 const libc = koffi.load('libc.so.6');
 
 /** `socket(2)` and friends: the constants used here, from the Linux headers (the same on x86-64 and arm64). */
+export const AF_UNIX = 1;
 export const AF_INET = 2;
 export const AF_INET6 = 10;
 export const AF_NETLINK = 16;
 export const AF_PACKET = 17;
+export const SOCK_DGRAM = 2;
 export const SOCK_RAW = 3;
 export const SOCK_NONBLOCK = 0o4000;
 export const SOCK_CLOEXEC = 0o2000000;
@@ -149,7 +151,7 @@ export const interfaceIndex = (name: string): number => natives.if_nametoindex(n
 
 const SCHED_RR = 2;
 
-/** Puts the calling thread under SCHED_RR at `priority` (1–99). Throws EPERM without CAP_SYS_NICE. */
+/** Puts the calling thread under SCHED_RR at `priority` (1–99). Throws EPERM without CAP_SYS_NICE or RLIMIT_RTPRIO. */
 export const scheduleRealTime = (priority: number): void => {
   checked('sched_setscheduler', natives.sched_setscheduler(0, SCHED_RR, new Int32Array([priority])));
 };
