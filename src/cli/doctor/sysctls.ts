@@ -1,6 +1,6 @@
 // The kernel settings that decide whether a service IP works: who answers ARP, whose name ARP bears, what is
 // dropped on the way in, whether IPv6 lives, how groups are joined.
-import { accessSync, constants, readFileSync } from 'node:fs';
+import { closeSync, constants, openSync, readFileSync } from 'node:fs';
 import { ARP_RULES } from '../../io/host/interface-sysctls.ts';
 import { isLinkLocal } from '../../io/packets/address.ts';
 import { familyOf } from '../../machines/frames.ts';
@@ -23,9 +23,10 @@ const read = (path: string): number | null => {
 const effective = (name: string, key: string): number =>
   Math.max(read(`ipv4/conf/all/${key}`) ?? 0, read(`ipv4/conf/${name}/${key}`) ?? 0);
 
+/** Opened, not asked by access(2), which leaves out the capabilities of a user other than root. Nothing is written. */
 const isWritable = (path: string): boolean => {
   try {
-    accessSync(`${NET}/${path}`, constants.W_OK);
+    closeSync(openSync(`${NET}/${path}`, constants.O_WRONLY));
     return true;
   } catch {
     return false;
