@@ -13,19 +13,30 @@ const root = join(import.meta.dirname, '..');
 const ui = join(root, 'src/ui');
 const target = process.argv[2] ?? join(root, 'dist/page');
 
+interface Bundle {
+  readonly script: string;
+  /** The packages of node_modules that went into it, sorted: whoever passes the page on owes their licences. */
+  readonly packages: readonly string[];
+}
+
+const PACKAGE = /^node_modules\/((?:@[^/]+\/)?[^/]+)\//;
+
 /** What the page imports may be one file; what it needs from elsewhere is an error here, not in the browser. */
-const bundle = async (entry: string, format: 'esm' | 'iife', drawing: string): Promise<string> => {
-  const { outputFiles } = await build({
+const bundle = async (entry: string, format: 'esm' | 'iife', drawing: string): Promise<Bundle> => {
+  const { outputFiles, metafile } = await build({
+    absWorkingDir: root,
     entryPoints: [join(ui, entry)],
     bundle: true,
     write: false,
+    metafile: true,
     minify: true,
     format,
     target: 'es2023',
     define: { DIAGRAM_SVG: JSON.stringify(drawing) },
     logLevel: 'error',
   });
-  return outputFiles[0]?.text ?? '';
+  const packages = Object.keys(metafile.inputs).flatMap((path) => PACKAGE.exec(path)?.[1] ?? []);
+  return { script: outputFiles[0]?.text ?? '', packages: [...new Set(packages)].sort() };
 };
 
 const place = (name: string, write: (path: string) => void): void => {
@@ -36,9 +47,14 @@ const place = (name: string, write: (path: string) => void): void => {
 
 mkdirSync(target, { recursive: true });
 const drawing = await toSvg(diagramOf(serviceIpMachine), { isForPage: true });
-const scripts = {
-  'page.js': await bundle('main.ts', 'esm', drawing),
-  'report.js': await bundle('report.ts', 'iife', drawing),
-};
-for (const [name, script] of Object.entries(scripts)) place(name, (path) => writeFileSync(path, script));
+const packages = new Set<string>();
+for (const [name, entry, format] of [
+  ['page.js', 'main.ts', 'esm'],
+  ['report.js', 'report.ts', 'iife'],
+] as const) {
+  const made = await bundle(entry, format, drawing);
+  for (const each of made.packages) packages.add(each);
+  place(name, (path) => writeFileSync(path, made.script));
+}
+place('packages.txt', (path) => writeFileSync(path, `${[...packages].sort().join('\n')}\n`));
 for (const name of ['page.css', 'index.html']) place(name, (path) => copyFileSync(join(ui, name), path));

@@ -3,7 +3,9 @@
 # use for before Node starts, so in every thread (capset from inside changes one thread of seven). Empty where there
 # is nothing to take away, or no way to: then one line says so, and the program goes on with what it has.
 #
-# ROOT and NODE are set by the caller; the arguments are those of holdfast. Costs one look at /proc and one trial.
+# ROOT and NODE are set by the caller, in a release ACCOUNT too: where that user is there the unit runs the daemon as it,
+# and so does root by hand, or what one writes the other could not. The arguments are those of holdfast. Costs one look
+# at /proc and one trial.
 
 # Packet sockets; real-time scheduling; locked memory. Below: linux/capability.h, 1<<13 | 1<<23 | 1<<14.
 RIGHTS_KEPT=+net_raw,+sys_nice,+ipc_lock
@@ -42,6 +44,10 @@ rights_drains_patiently() {
   grep -Eqs "^[^#]*style:[[:space:]]*[\"']?patient" "$1"
 }
 
+rights_words_of_account() {
+  echo "setpriv --no-new-privs --reuid $ACCOUNT --regid $ACCOUNT --clear-groups --inh-caps -all,$1 --ambient-caps -all,$1 --bounding-set -all,$1"
+}
+
 rights_words() {
   echo "setpriv --no-new-privs --inh-caps -all --ambient-caps -all --bounding-set -all,$1"
 }
@@ -65,6 +71,11 @@ rights_choose() {
   if ! command -v setpriv >/dev/null 2>&1; then
     rights_note 'setpriv is not installed (apt-get install util-linux): going on with all capabilities'
     return 0
+  fi
+  if [ -n "${ACCOUNT:-}" ] && id "$ACCOUNT" >/dev/null 2>&1; then
+    RIGHTS=$(rights_words_of_account "$RIGHTS_KEPT")
+    rights_try "$RIGHTS" "${config:-/}" && return 0
+    rights_note "the user $ACCOUNT cannot read $ROOT or the configuration by file mode: going on as root"
   fi
   RIGHTS=$(rights_words "$RIGHTS_KEPT")
   rights_try "$RIGHTS" "${config:-/}" && return 0

@@ -26,7 +26,7 @@ const TICK_MS = 1_000;
 const printOnce = async (socket: string, looks: Looks): Promise<ExitCode> => {
   const { serviceIPs, ...node } = JSON.parse(await askDaemon(socket, 'GET', '/status')) as Status;
   const rows = createRows();
-  rows.take([...serviceIPs, { kind: 'node', ...node }]);
+  rows.take([...serviceIPs, { kind: 'node', operable: false, ...node }]);
   print(plainTable({ shown: shownOf(rows.told(), looks), now: Date.now() }));
   return EXIT.yes;
 };

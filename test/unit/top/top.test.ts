@@ -40,6 +40,7 @@ const toldOf = (ips: readonly ServiceRow[], findings: readonly string[] = []) =>
       node: 'n1',
       ready: true,
       drained: false,
+      operable: false,
       version: '0.1.0',
       interfaces: [{ name: 'eth0', mac: '02:00:00:00:01:01', up: true }],
       peers: [{ node: 'n2', interface: 'eth0', state: 'alive' }],
