@@ -1,8 +1,9 @@
 #!/bin/sh
 # Runs the root file system that scripts/build-image.sh made as the DaemonSet would: read-only, no new privileges, three
 # capabilities (none for the commands), in namespaces of its own with one interface; then, where buildah is there, its
-# doctor under the seccomp filter of the containers tools, which is near a kubelet's RuntimeDefault. Needs root, iproute2,
-# util-linux; prints what it tried, exit 1 at the first that failed.
+# doctor under the seccomp filter of the containers tools, which is near a kubelet's RuntimeDefault; then real failures in
+# the lab, each node this image, as the image's own user and as user 0. Needs root, iproute2, util-linux, nftables; prints
+# what it tried, exit 1 at the first that failed.
 #
 #   scripts/try-image.sh [DIRECTORY]      what build-image.sh wrote; default: build/image
 set -eu
@@ -14,22 +15,20 @@ if [ "${HOLDFAST_INSIDE:-}" = '' ]; then
   code=0
   unshare --mount --net --uts --pid --fork --kill-child --propagation private "$SELF" "${1:-$ROOT/build/image}" || code=$?
   rmdir "$HOLDFAST_INSIDE"
+  unset HOLDFAST_INSIDE
+  for user in 65532 0; do
+    for scenario in claim crash cut drain; do
+      [ "$code" = 0 ] || exit "$code"
+      echo "try-image: lab --scenario $scenario, as user $user"
+      HOLDFAST_IMAGE=$FS HOLDFAST_USER=$user "$ROOT/bin/holdfast" lab --program "$ROOT/scripts/in-image.sh" --scenario "$scenario" || code=$?
+    done
+  done
   exit "$code"
 fi
 
 AT=$HOLDFAST_INSIDE
-mount --bind "$FS" "$AT"
-mount -o remount,bind,ro,nosuid "$AT"
-mount -t proc proc "$AT/proc"
-mount -t sysfs -o ro sysfs "$AT/sys"
-for writable in dev etc/holdfast run/holdfast var/lib/holdfast; do mount -t tmpfs -o mode=755 tmpfs "$AT/$writable"; done
-for device in null zero urandom; do
-  : >"$AT/dev/$device"
-  mount --bind "/dev/$device" "$AT/dev/$device"
-done
-# setpriv goes in by the back door, since the image has nothing that could drop rights.
-cp "$(command -v setpriv)" "$AT/dev/setpriv"
-ldd "$AT/dev/setpriv" | sed -n 's/.*=> \(\/[^ ]*\) .*/\1/p' | while read -r library; do cp -L "$library" "$AT/dev/"; done
+. "$ROOT/scripts/image-root.sh"
+mount_image_root "$FS" "$AT" etc/holdfast run/holdfast var/lib/holdfast
 
 ip link set lo up
 ip link add eth0 type veth peer name far
@@ -64,12 +63,8 @@ until "$NODE" -e 'console.log(JSON.parse(fs.readFileSync(process.argv[1])).kubec
   sleep 0.5
 done
 
-# What runs in the container: the user, the capabilities, then the command. Replaces the shell, so that a signal to it
-# is one to the command.
 enter() {
-  user=$1 rights=$2 && shift 2
-  exec env -i LD_LIBRARY_PATH=/dev NODE_NAME=n1 "$(command -v chroot)" "$AT" /dev/setpriv --no-new-privs --inh-caps -all --ambient-caps -all --bounding-set "$rights" \
-    --reuid "$user" --regid "$user" --clear-groups "$@"
+  enter_image "$AT" "$@"
 }
 inside() { (enter "$@"); }
 NOBODY='65532 -all'

@@ -1,5 +1,7 @@
 // `holdfast lab`: a switch, nodes and a client on this machine, in namespaces that vanish with it, and real
 // failures among them. Exit code 1 when a promise was broken.
+import { accessSync, constants } from 'node:fs';
+import { resolve } from 'node:path';
 import { type Command, CommandError, EXIT, type ExitCode, print, readOptions } from '../command.ts';
 import { EnclosureError, enclose } from '../lab/enclosure.ts';
 import { standInObstacle } from '../lab/lab-cluster.ts';
@@ -90,16 +92,32 @@ const inCluster = (name: string | undefined): readonly Scenario[] => {
   return chosen(name).filter((scenario) => !others.includes(scenario));
 };
 
+/** Absolute: the nodes start it from folders of their own. */
+const readProgram = (path: string | undefined, scenario: string | undefined): string | null => {
+  if (path === undefined) return null;
+  if (scenario === undefined) throw new CommandError(EXIT.usage, '--program goes with --scenario');
+  const program = resolve(path);
+  try {
+    accessSync(program, constants.X_OK);
+    return program;
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    const right = 'a holdfast command would be right, for instance bin/holdfast of a release';
+    throw new CommandError(EXIT.usage, `--program ${path}: cannot be run (${code}); ${right}`);
+  }
+};
+
 interface Runs {
   /** A directory, or null. */
   readonly into: string | null;
   readonly scenarios: readonly Scenario[];
   readonly nodes: number | null;
   readonly api: ApiState | null;
+  readonly program: string | null;
   readonly json: boolean;
 }
 
-const runScenarios = async ({ scenarios, nodes, api, json, into }: Runs): Promise<ExitCode> => {
+const runScenarios = async ({ scenarios, nodes, api, program, json, into }: Runs): Promise<ExitCode> => {
   const say = json ? () => {} : (line: string) => print(`  ${line}`);
   const record = into === null ? null : openLabRecord(into);
   let isKept = true;
@@ -109,6 +127,7 @@ const runScenarios = async ({ scenarios, nodes, api, json, into }: Runs): Promis
       say,
       record,
       ...(api === null ? {} : { kubernetes: api }),
+      ...(program === null ? {} : { program }),
     })) {
       print(json ? JSON.stringify(line) : describe(line));
       isKept &&= line.ok;
@@ -131,7 +150,7 @@ const enterEnclosure = async (doors: number): Promise<void> => {
 export const lab: Command = {
   summary: 'a switch, nodes and a client on this machine, and real failures',
   help: [
-    'Usage: holdfast lab [--nodes N] [--kubernetes [--api-down]] [--scenario NAME] [--json] [--keep] [--record DIR]',
+    'Usage: holdfast lab [--nodes N] [--kubernetes [--api-down]] [--scenario NAME [--program PATH]] [--json] [--keep] [--record DIR]',
     '',
     'Without a scenario: the tour, which explains what it does; on a terminal it stays up for you to play.',
     ...Object.entries(SCENARIOS).map(([name, { summary }]) => `  --scenario ${name.padEnd(10)}${summary}`),
@@ -139,6 +158,7 @@ export const lab: Command = {
     '  --kubernetes         the nodes run in Kubernetes mode, with a stand-in for the API server: cut and drain, or NAME',
     '  --api-down           with the API server stopped meanwhile',
     '  --record DIR         leaves the journals of every node there, and a report to be opened in a browser',
+    '  --program PATH       the nodes run this `holdfast` instead of the one that runs the lab: a release, an image, an older one',
     '  --keep               the tour stays up until Ctrl-C, on a terminal or not',
   ].join('\n'),
   run: async (args) => {
@@ -150,7 +170,9 @@ export const lab: Command = {
       keep: { type: 'boolean', default: false },
       kubernetes: { type: 'boolean', default: false },
       'api-down': { type: 'boolean', default: false },
+      program: { type: 'string' },
     });
+    const program = readProgram(values.program, values.scenario);
     const nodes = readNodes(values.nodes);
     const api = readApiState(values.kubernetes, values['api-down']);
     const standalone = values.scenario === undefined ? null : chosen(values.scenario);
@@ -166,6 +188,6 @@ export const lab: Command = {
         keep: values.keep || process.stdin.isTTY === true,
         into,
       });
-    return await runScenarios({ scenarios, nodes, api, json: values.json, into });
+    return await runScenarios({ scenarios, nodes, api, program, json: values.json, into });
   },
 };

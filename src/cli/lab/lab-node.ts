@@ -48,6 +48,8 @@ export interface LabNodeOptions {
   readonly args?: readonly string[];
   /** A wrapper command for the daemon, for instance `setpriv ...`. */
   readonly wrapper?: readonly string[];
+  /** A `holdfast` command in the place of this checkout's, for instance a release's. Only the daemon is run by it. */
+  readonly program?: string;
 }
 
 /** The daemon is there and cannot say its status: its wire thread has not answered, which a loaded start explains. */
@@ -123,8 +125,7 @@ export const createLabNode = (segment: Segment, host: Host, options: LabNodeOpti
     start: async () => {
       const [command, ...rest] = [
         ...(options.wrapper ?? []),
-        process.execPath,
-        PROGRAM,
+        ...(options.program === undefined ? [process.execPath, PROGRAM] : [options.program]),
         'run',
         '--config',
         configFile,

@@ -10,6 +10,8 @@ export interface PlayOptions {
   /** Absent: standalone nodes. */
   readonly kubernetes?: ApiState;
   readonly profile?: Profile;
+  /** What the nodes run; absent: this checkout. */
+  readonly program?: string;
   readonly say: Say;
   /** Keeps the journals. */
   readonly record?: LabRecord | null;
@@ -18,11 +20,16 @@ export interface PlayOptions {
 /** Builds the stage, plays one scenario on it, and replays every journal: one that differs breaks the promise. */
 export const runScenario = async (
   scenario: Scenario,
+<<<<<<< HEAD
   { nodes, profile, kubernetes, say, record }: PlayOptions,
+=======
+  { nodes, profile, kubernetes, program, say }: PlayOptions,
+>>>>>>> cc67932 (lab: --program runs a release or the image in its nodes)
 ): Promise<readonly ScenarioLine[]> => {
   const stage = await createStage({
     ...stageOptionsFor(scenario, { nodes, profile }),
     kubernetes: kubernetes !== undefined,
+    ...(program === undefined ? {} : { program }),
   });
   try {
     const lines =
