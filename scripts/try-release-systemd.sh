@@ -54,6 +54,31 @@ property() {
   inside systemctl show -P "$1" holdfast
 }
 
+# The Debian package in the place of install.sh.
+try_deb() {
+  boot
+  files >"$AT/dev/before"
+  from=$(milliseconds)
+  inside sh -c 'dpkg --install /root/holdfast_*.deb >/root/holdfast-dpkg.log 2>&1 || { cat /root/holdfast-dpkg.log; exit 1; }' || fail 'dpkg --install'
+  say "dpkg --install took $(($(milliseconds) - from)) ms, $(du -sm --apparent-size "$AT/usr/lib/holdfast" | cut -f1) MiB in /usr/lib/holdfast"
+  configure
+  inside sh -c 'holdfast make-key | install -o holdfast -m 400 /dev/stdin /etc/holdfast/keys'
+  inside systemd-analyze verify holdfast.service || fail 'systemd-analyze verify'
+  from=$(milliseconds)
+  inside systemctl enable --quiet --now holdfast || { inside journalctl -n 30 --no-pager && fail 'systemctl start'; }
+  answered "$from" >"$AT/dev/took"
+  say "from the package: the address answers ARP $(cat "$AT/dev/took") ms after the start"
+  pings
+  pid=$(property MainPID)
+  inside sh -c 'dpkg --install /root/holdfast_*.deb >/dev/null 2>&1' || fail 'dpkg --install over a daemon that runs'
+  [ "$(property MainPID)" != "$pid" ] && [ "$(property ActiveState)" = active ] || fail 'an upgrade does not restart the daemon'
+  grep -q '^# mine' "$AT/etc/holdfast/config.yaml" || fail 'the upgrade changed the configuration'
+  inside sh -c 'dpkg --remove holdfast >/dev/null' || fail 'dpkg --remove'
+  [ "$(property ActiveState)" = inactive ] && [ -e "$AT/etc/holdfast/keys" ] || fail 'dpkg --remove left a daemon, or took the keys'
+  inside sh -c 'dpkg --purge holdfast >/dev/null' || fail 'dpkg --purge'
+  unchanged 'dpkg --purge'
+}
+
 try_systemd() {
   boot
   try_install

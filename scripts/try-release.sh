@@ -4,21 +4,21 @@
 # Each time: unpack, install, start, the address answers ARP and ping from another namespace, upgrade, uninstall, and no
 # file is left or changed. Needs root, debootstrap, iproute2, util-linux, arping, ping; exit 1 at the first failure.
 #
-#   scripts/try-release.sh [--release DIRECTORY] [--only base|systemd]    default: build/release, both
+#   scripts/try-release.sh [--release DIRECTORY] [--only base|systemd|deb]    default: build/release, all that is in it
 #
 # The two roots are kept below build/ (200 and 250 MB), so the next time costs half a minute less each.
 set -eu
 SELF=$(readlink -f "$0")
 ROOT=$(cd "$(dirname "$SELF")/.." && pwd -P)
 RELEASE=$ROOT/build/release
-PARTS='base systemd'
+PARTS=''
 SUITE=bookworm
 MIRROR=http://deb.debian.org/debian
 while [ $# -gt 0 ]; do
   case $1 in
     --release) RELEASE=$(cd "$2" && pwd -P) && shift 2 ;;
     --only) PARTS=$2 && shift 2 ;;
-    *) echo "try-release: $1: --release DIRECTORY and --only base|systemd are known" >&2 && exit 2 ;;
+    *) echo "try-release: $1: --release DIRECTORY and --only base|systemd|deb are known" >&2 && exit 2 ;;
   esac
 done
 
@@ -51,16 +51,18 @@ make_root() {
 if [ "${HOLDFAST_AT:-}" = '' ]; then
   TARBALL=$(ls "$RELEASE/holdfast-"*-linux-*.tar.gz 2>/dev/null) || fail "no tarball in $RELEASE: npm run release"
   (cd "$RELEASE" && sha256sum --check --quiet --strict --ignore-missing SHA256SUMS) || fail 'the tarball is not what SHA256SUMS says'
+  DEB=$(ls "$RELEASE/holdfast_"*.deb 2>/dev/null) || DEB=''
+  [ -n "$PARTS" ] || PARTS="base systemd${DEB:+ deb}"
   for part in $PARTS; do
     case $part in
-      base) make_root debian-base '' ;;
-      systemd) make_root debian-systemd systemd ;;
-      *) echo "try-release: --only $part: base and systemd are known" >&2 && exit 2 ;;
+      base) BASE=debian-base && make_root "$BASE" '' ;;
+      systemd | deb) BASE=debian-systemd && make_root "$BASE" systemd ;;
+      *) echo "try-release: --only $part: base, systemd and deb are known" >&2 && exit 2 ;;
     esac
     HOLDFAST_AT=$(mktemp -d) && export HOLDFAST_AT
     trap 'rm -rf "$HOLDFAST_AT"' EXIT
-    cp -a "$ROOT/build/debian-$part/." "$HOLDFAST_AT/" && rm "$HOLDFAST_AT/.made"
-    cp "$TARBALL" "$HOLDFAST_AT/root/"
+    cp -a "$ROOT/build/$BASE/." "$HOLDFAST_AT/" && rm "$HOLDFAST_AT/.made"
+    cp "$TARBALL" $DEB "$HOLDFAST_AT/root/"
     code=0
     [ "$part" = base ] || enter_cgroup
     unshare --mount --net --uts --ipc --pid --cgroup --fork --kill-child --propagation private \
@@ -111,12 +113,12 @@ enter() {
 }
 inside() { (enter "$@"); }
 
-# Every file with its kind, mode, owner and contents. Not: what was unpacked, logs, what systemd notes about its own runs,
+# Every file with its kind, mode, owner and contents. Not: what was unpacked, logs, what systemd and dpkg note of their runs,
 # and the copies and locks that useradd keeps of the account files.
 files() {
   (
     cd "$AT"
-    find . -xdev \( -path './root/holdfast-*' -o -path ./var/log -o -path ./var/lib/systemd -o -path ./var/tmp -o -path ./tmp \
+    find . -xdev \( -path './root/holdfast[-_]*' -o -path ./var/lib/dpkg -o -path ./var/log -o -path ./var/lib/systemd -o -path ./var/tmp -o -path ./tmp \
       -o -path './etc/*-' -o -path './etc/sub[ug]id' -o -name .updated -o -name .pwd.lock \) -prune -o -printf '%p %y %m %U:%G %l\n' | sort >"$AT/dev/list"
     cat "$AT/dev/list"
     sed -n 's/ f [0-7]* [0-9:]* $//p' "$AT/dev/list" | tr '\n' '\0' | xargs -0 sha256sum
@@ -153,6 +155,13 @@ make_next() {
     grep -v " runtime/built-for$" SHA256SUMS >sums; sha256sum runtime/built-for >>sums; mv sums SHA256SUMS' sh "$NAME"
 }
 
+# $1: what has just removed everything.
+unchanged() {
+  files >"$AT/dev/after"
+  diff "$AT/dev/before" "$AT/dev/after" >"$AT/dev/diff" || { cat "$AT/dev/diff" && fail "$1 left or changed these files"; }
+  say "$1: the $(grep -c ' f ' "$AT/dev/before") files are what they were before"
+}
+
 try_install() {
   for tool in node npm gcc cc make python3; do
     ! inside sh -c "command -v $tool" >/dev/null || fail "the root is not bare: $tool is there"
@@ -184,9 +193,7 @@ try_uninstall() {
   [ -e "$AT/etc/holdfast/config.yaml" ] && [ -n "$(ls "$AT/var/lib/holdfast")" ] || fail 'uninstall.sh without --purge took configuration or journal'
   [ ! -e "$AT/opt/holdfast" ] || fail '/opt/holdfast is left'
   inside "/root/$NAME/uninstall.sh" --purge
-  files >"$AT/dev/after"
-  diff "$AT/dev/before" "$AT/dev/after" >"$AT/dev/diff" || { cat "$AT/dev/diff" && fail 'uninstall.sh --purge left or changed these files'; }
-  say "uninstall.sh --purge: the $(grep -c ' f ' "$AT/dev/before") files are what they were before"
+  unchanged 'uninstall.sh --purge'
 }
 
 try_base() {
