@@ -54,6 +54,19 @@ property() {
   inside systemctl show -P "$1" holdfast
 }
 
+# Waits until systemd has another process than $1 in its place and the address answers; $2: what had happened.
+restarted() {
+  from=$(milliseconds)
+  tries=0
+  until [ "$(property MainPID)" != "$1" ] && [ "$(property ActiveState)" = active ]; do
+    tries=$((tries + 1))
+    [ "$tries" -lt 300 ] || fail "$2: systemd does not start it again"
+    sleep 0.1
+  done
+  answered "$from" >"$AT/dev/took"
+  say "$2: systemd started it again, the address answers $(cat "$AT/dev/took") ms later"
+}
+
 # The Debian package in the place of install.sh.
 try_deb() {
   boot
@@ -104,17 +117,20 @@ try_systemd() {
   inside grep -E '^(Uid|CapEff|NoNewPrivs|Seccomp):' "/proc/$pid/status"
   ! inside journalctl -u holdfast -o cat --no-pager | grep '"code":"\(real-time\|memory-lock\)"' || fail 'the sandbox keeps the wire thread from its scheduling or memory'
 
+  # What the daemon loads later: the thread that reads journals, the page, the metrics.
+  inside holdfast explain --ip 192.0.2.100 --socket /run/holdfast/holdfast.sock || fail 'explain of a live node'
+  for url in http://127.0.0.1:9475/ http://127.0.0.1:9476/metrics http://127.0.0.1:9476/readyz; do
+    inside sh -c 'cd /opt/holdfast/*/runtime; LD_LIBRARY_PATH=. ./node -e "fetch(process.argv[1]).then(({ ok }) => process.exit(ok ? 0 : 1))" "$1"' sh "$url" || fail "$url"
+  done
   inside systemctl reload holdfast || fail 'systemctl reload'
   inside sh -c "kill -KILL $pid"
-  from=$(milliseconds)
-  tries=0
-  until [ "$(property MainPID)" != "$pid" ] && [ "$(property ActiveState)" = active ]; do
-    tries=$((tries + 1))
-    [ "$tries" -lt 100 ] || fail 'systemd does not start it again after SIGKILL'
-    sleep 0.1
-  done
-  answered "$from" >"$AT/dev/took"
-  say "killed: systemd started it again, the address answers $(cat "$AT/dev/took") ms later"
+  restarted "$pid" 'killed'
+  inside sh -ec 'mkdir -p /etc/systemd/system/holdfast.service.d
+    printf "[Service]\nWatchdogSec=2s\n" >/etc/systemd/system/holdfast.service.d/watchdog.conf
+    systemctl daemon-reload && systemctl restart holdfast'
+  pid=$(property MainPID)
+  inside sh -c "kill -STOP $pid"
+  restarted "$pid" 'standing still, with WatchdogSec=2s'
 
   try_upgrade
   from=$(milliseconds)
