@@ -72,7 +72,7 @@ rights_choose() {
     rights_note 'setpriv is not installed (apt-get install util-linux): going on with all capabilities'
     return 0
   fi
-  if [ -n "${ACCOUNT:-}" ] && id "$ACCOUNT" >/dev/null 2>&1; then
+  if [ -n "$ACCOUNT" ] && id "$ACCOUNT" >/dev/null 2>&1; then
     RIGHTS=$(rights_words_of_account "$RIGHTS_KEPT")
     rights_try "$RIGHTS" "${config:-/}" && return 0
     rights_note "the user $ACCOUNT cannot read $ROOT or the configuration by file mode: going on as root"
