@@ -48,7 +48,12 @@ make_root() {
 
 . "$ROOT/scripts/try-release-systemd.sh"
 
+PATH=$PATH:/usr/sbin:/sbin
 if [ "${HOLDFAST_AT:-}" = '' ]; then
+  [ "$(id -u)" = 0 ] || fail 'it needs root for namespaces'
+  for tool in unshare:util-linux nsenter:util-linux ip:iproute2 ps:procps arping:arping ping:iputils-ping; do
+    command -v "${tool%:*}" >/dev/null 2>&1 || fail "${tool%:*} is missing (apt-get install ${tool#*:})"
+  done
   TARBALL=$(ls "$RELEASE/holdfast-"*-linux-*.tar.gz 2>/dev/null) || fail "no tarball in $RELEASE: npm run release"
   (cd "$RELEASE" && sha256sum --check --quiet --strict --ignore-missing SHA256SUMS) || fail 'the tarball is not what SHA256SUMS says'
   DEB=$(ls "$RELEASE/holdfast_"*.deb 2>/dev/null) || DEB=''
@@ -78,7 +83,6 @@ fi
 # From here on in namespaces of its own.
 AT=$HOLDFAST_AT
 NAME=$(basename "$AT"/root/*.tar.gz .tar.gz)
-PATH=$PATH:/usr/sbin:/sbin
 mount -t proc proc /proc
 mount --bind "$AT" "$AT"
 mount -t proc proc "$AT/proc"
