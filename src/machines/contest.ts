@@ -330,7 +330,7 @@ export const reconsiderAll = (state: CoreState): void => {
 };
 
 /** Before anything is sent on an interface, the wire thread must be there. */
-export const listenWhereNeeded = (state: CoreState): void => {
+const listenWhereNeeded = (state: CoreState): void => {
   if (state.config === null) return;
   const names = new Set<string>();
   for (const service of state.services.all.values()) {

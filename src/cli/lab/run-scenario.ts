@@ -20,11 +20,7 @@ export interface PlayOptions {
 /** Builds the stage, plays one scenario on it, and replays every journal: one that differs breaks the promise. */
 export const runScenario = async (
   scenario: Scenario,
-<<<<<<< HEAD
-  { nodes, profile, kubernetes, say, record }: PlayOptions,
-=======
-  { nodes, profile, kubernetes, program, say }: PlayOptions,
->>>>>>> cc67932 (lab: --program runs a release or the image in its nodes)
+  { nodes, profile, kubernetes, program, say, record }: PlayOptions,
 ): Promise<readonly ScenarioLine[]> => {
   const stage = await createStage({
     ...stageOptionsFor(scenario, { nodes, profile }),
