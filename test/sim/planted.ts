@@ -50,7 +50,7 @@ const runSim = (
     };
     child.stdout.on('data', take);
     child.stderr.on('data', take);
-    child.on('close', () => done(output));
+    child.on('close', (_code, signal) => done(signal === null ? output : `${output}\nended by ${signal}`));
   });
 
 const read = (bug: string, output: string): PlantedFinding => {

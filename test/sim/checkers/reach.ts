@@ -9,6 +9,7 @@ import type { CreateChecker } from './checker.ts';
 const ARRIVAL_MS = 50;
 /** Since the last thing done: hold time, whole tables (3 s), probes and their ranks, announcements 1.1 s apart. */
 const QUIET_MS = 8_000;
+const LOOK_EVERY_MS = 400;
 
 export interface Silence {
   readonly client: string;
@@ -18,9 +19,8 @@ export interface Silence {
 }
 
 export const reach: CreateChecker = ({ world, report, answerers, onSilence }) => {
-  /** `client ip` → when the first packet was sent that did not arrive. */
-  const lostSince = new Map<string, number>();
-  const lastReached = new Map<string, number>();
+  /** `client ip` → when the first packet was sent since which none arrived. */
+  const waitingSince = new Map<string, number>();
   /** Clients that may have missed an announcement, and so recover only as their entry ages. */
   const mayMiss = new Set<string>();
   const { health, queue } = world;
@@ -47,11 +47,21 @@ export const reach: CreateChecker = ({ world, report, answerers, onSilence }) =>
     if (mayMiss.has(client) || world.contested.has(ip) || now - quietSince < QUIET_MS) return;
     if (world.segment.isHushed() || world.lossyUntil() > quietSince - QUIET_MS) return;
     if (!isSomebodyAble() || !answerers.wasEverAnswered(ip)) return;
-    lostSince.delete(`${client} ${ip}`);
+    waitingSince.delete(`${client} ${ip}`);
     onSilence({ client, ip, since, ms: now - since });
     const who = answerers.awake(ip).join(' and ') || 'nobody';
     report(ip, `${client} has not reached it for ${(now - since).toFixed(0)} ms; ${who} answers`);
   };
+
+  const look = (): void => {
+    queue.after(LOOK_EVERY_MS, look);
+    for (const [key, since] of waitingSince) {
+      if (queue.now() - since < QUIET_MS) continue;
+      const [client, ip] = key.split(' ') as [string, Ip];
+      judge(client, ip, since);
+    }
+  };
+  queue.after(LOOK_EVERY_MS, look);
 
   return {
     claim: 'a client that hears everything reaches every IP again soon after the last disturbance',
@@ -61,29 +71,24 @@ export const reach: CreateChecker = ({ world, report, answerers, onSilence }) =>
       if (world.lossyUntil() > Number.NEGATIVE_INFINITY)
         for (const { name } of world.clients) mayMiss.add(name);
     },
-    onReached: (client, ip, _node, sentAt) => {
+    onReached: (client, ip) => {
       const key = `${client} ${ip}`;
-      lastReached.set(key, sentAt);
-      const since = lostSince.get(key);
+      const since = waitingSince.get(key);
       if (since === undefined) return;
-      lostSince.delete(key);
-      onSilence({ client, ip, since, ms: queue.now() - since });
+      waitingSince.delete(key);
+      const ms = queue.now() - since;
+      if (ms > ARRIVAL_MS) onSilence({ client, ip, since, ms });
     },
     onUse: (client, ip) => {
-      const sentAt = queue.now();
-      queue.after(ARRIVAL_MS, () => {
-        const key = `${client} ${ip}`;
-        if ((lastReached.get(key) ?? Number.NEGATIVE_INFINITY) >= sentAt) return;
-        const since = lostSince.get(key) ?? sentAt;
-        // Before the first answer there was nothing to reach.
-        if (answerers.wasEverAnswered(ip)) lostSince.set(key, since);
-        judge(client, ip, since);
-      });
+      const key = `${client} ${ip}`;
+      // Before the first answer there was nothing to reach.
+      if (!waitingSince.has(key) && answerers.wasEverAnswered(ip)) waitingSince.set(key, queue.now());
     },
     atEnd: () => {
-      for (const [key, since] of lostSince) {
+      for (const [key, since] of waitingSince) {
         const [client, ip] = key.split(' ') as [string, Ip];
-        if (!world.contested.has(ip)) onSilence({ client, ip, since, ms: queue.now() - since });
+        const ms = queue.now() - since;
+        if (ms > ARRIVAL_MS && !world.contested.has(ip)) onSilence({ client, ip, since, ms });
       }
     },
   };
