@@ -29,11 +29,21 @@ export interface PlannedHandover {
   readonly patient: boolean;
 }
 
-/** IPs that are on their way to each node, so that a drain spreads them. */
-const assignments = (state: CoreState): Map<NodeName, number> => {
-  const assigned = new Map<NodeName, number>();
-  for (const { handover } of state.services.all.values()) {
-    if (handover?.to) assigned.set(handover.to, (assigned.get(handover.to) ?? 0) + 1);
+/** By interface: how many IPs are on their way to each node, so that a drain spreads those of each segment. */
+type Assignments = Map<string, Map<NodeName, number>>;
+const NONE: ReadonlyMap<NodeName, number> = new Map();
+
+const assign = (assigned: Assignments, name: string, to: NodeName): void => {
+  const nodes = assigned.get(name) ?? new Map<NodeName, number>();
+  assigned.set(name, nodes);
+  nodes.set(to, (nodes.get(to) ?? 0) + 1);
+};
+
+const assignments = (state: CoreState): Assignments => {
+  const assigned: Assignments = new Map();
+  for (const { handover, snapshot } of state.services.all.values()) {
+    const { interface: name } = snapshot.context;
+    if (handover?.to && name !== null) assign(assigned, name, handover.to);
   }
   return assigned;
 };
@@ -44,11 +54,14 @@ const nextSuccessor = (
   service: Service,
   segment: Segment,
   { wanted, tried }: { readonly wanted: NodeName | null; readonly tried: readonly NodeName[] },
-  assigned: ReadonlyMap<NodeName, number>,
+  assigned: ReadonlyMap<string, ReadonlyMap<NodeName, number>>,
 ): Pick<PlannedHandover, 'to' | 'stays'> => {
-  const able = successorsFor(service, segment, assigned, state.cluster.excluded).filter(
-    (node) => !tried.includes(node),
-  );
+  const able = successorsFor(
+    service,
+    segment,
+    assigned.get(segment.name) ?? NONE,
+    state.cluster.excluded,
+  ).filter((node) => !tried.includes(node));
   const to = wanted === null ? able[0] : able.find((node) => node === wanted);
   if (to !== undefined) return { to, stays: null };
   if (wanted !== null) return { to: null, stays: `${wanted} cannot take it` };
@@ -59,7 +72,7 @@ const nextSuccessor = (
 };
 
 /** Names the next successor of an IP that this node leads, or says why there is none. */
-const nameSuccessor = (state: CoreState, service: Service, assigned: Map<NodeName, number>): void => {
+const nameSuccessor = (state: CoreState, service: Service, assigned: Assignments): void => {
   const { handover, snapshot, ip } = service;
   const { interface: name } = snapshot.context;
   if (handover === null || state.config === null || name === null) return;
@@ -77,7 +90,7 @@ const nameSuccessor = (state: CoreState, service: Service, assigned: Map<NodeNam
     return;
   }
   service.handover = { ...handover, to, stays: null };
-  assigned.set(to, (assigned.get(to) ?? 0) + 1);
+  assign(assigned, name, to);
   state.emit({ type: 'yield', ip, interface: name, successor: to, patient: handover.patient });
   const patience = INTERVALS_PER_SUCCESSOR * intervalOf(segment, state.config);
   state.timers.set(`handover ${ip}`, state.clock + patience, { kind: 'handover', ip });
@@ -97,7 +110,7 @@ export const plannedHandovers = (
     const { interface: name } = snapshot.context;
     if ((ips !== null && !ips.includes(ip)) || stateOf(snapshot) !== 'leader' || name === null) continue;
     const next = nextSuccessor(state, service, segmentOn(state, name), { wanted, tried: [] }, assigned);
-    if (next.to !== null) assigned.set(next.to, (assigned.get(next.to) ?? 0) + 1);
+    if (next.to !== null) assign(assigned, name, next.to);
     planned.push({ ip, ...next, patient: patient ?? isPatient(state, service) });
   }
   return planned;
