@@ -7,8 +7,8 @@ import type { CreateChecker } from './checker.ts';
 const ROUNDS = 3;
 /** Three rounds 1.1 s apart, and room for pacing. */
 const WITHIN_MS = 3_000;
-/** Frames closer than this are of one round. */
-const ROUND_MS = 500;
+/** Frames closer than this are of one round; whatever has it announce anew begins the rounds again. */
+const ROUND_MS = 50;
 /** The first: 10 frames a millisecond for all IPs, twice; and both threads' lateness. */
 const firstWithinMs = (ips: number): number => 100 + 0.6 * ips;
 /** A patient drain that waited for somebody to take over lasts longer than its window. */

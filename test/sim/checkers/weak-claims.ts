@@ -5,6 +5,8 @@ import type { Ip } from '../../../src/machines/frames.ts';
 import type { CreateChecker } from './checker.ts';
 import { LATENESS_MS } from './ears.ts';
 
+/** Who of them went may be known here otherwise than there: a goodbye whose hello was lost, or refused as stale. */
+const GOODBYE_UNHEARD = 1;
 /** A command is on its way to the wire thread for a moment. */
 const OBEYED_MS = 5;
 
@@ -14,17 +16,17 @@ export const weakClaims: CreateChecker = ({ world, ears, holdMs, report }) => {
   /** `node ip`: its claim is weak. */
   const weak = new Set<string>();
 
-  /** Why a claim made by what was known at `at` must be weak; null: it need not be. */
-  const minorityOf = (node: string, at: number): string | null => {
+  /** Why a claim made by what was known at `at` must be weak, with `slack` known peers more or less; null: it need not be. */
+  const minorityOf = (node: string, at: number, slack: number): string | null => {
     const peers = [...ears.of(node).values()];
     const heard = peers.filter((peer) => peer.at > at - holdMs - LATENESS_MS).length;
     if (ears.isCatchingUp(node)) return null;
     const known = peers.filter(({ isKnown, isLeaving }) => isKnown && !isLeaving).length;
-    return heard > 0 && heard * 2 >= known ? null : `it heard ${heard} of ${known} known peers`;
+    return heard > 0 && heard * 2 >= known - slack ? null : `it heard ${heard} of ${known} known peers`;
   };
 
   const judgeTaking = (node: string, ip: Ip, at: number): void => {
-    const why = minorityOf(node, at);
+    const why = minorityOf(node, at, 0);
     if (why === null) mustBeWeak.delete(`${node} ${ip}`);
     else mustBeWeak.set(`${node} ${ip}`, why);
   };
@@ -55,7 +57,7 @@ export const weakClaims: CreateChecker = ({ world, ears, holdMs, report }) => {
         const key = `${node} ${effect.ip}`;
         const why = mustBeWeak.get(key);
         mustBeWeak.delete(key);
-        const minority = weak.has(key) && !effect.weak ? minorityOf(node, at) : null;
+        const minority = weak.has(key) && !effect.weak ? minorityOf(node, at, GOODBYE_UNHEARD) : null;
         if (effect.weak) weak.add(key);
         else weak.delete(key);
         if (why !== undefined && !effect.weak)
