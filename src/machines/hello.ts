@@ -90,8 +90,8 @@ export interface HelloFrame {
   readonly witnessed: readonly WitnessedClaim[];
 }
 
-/** Octets that the TLVs may take: an Ethernet payload of 1,500 less the fixed part and the signature. */
-export const HELLO_ROOM = 1_360;
+/** Octets that the TLVs may take: an Ethernet payload of 1,500 less IP and UDP, the fixed part and the signature. */
+export const HELLO_ROOM = 1_340;
 /** Of these, for everything but changes and slices; the rest keeps the table moving whatever else is said. */
 export const BESIDE_TABLE_ROOM = 960;
 /** Nodes that one hello can say it hears: what a segment may have. */

@@ -8,8 +8,9 @@ import { join } from 'node:path';
 
 import { type Holding, holdings as holdingsOf } from '../../src/cli/lab/holdings.ts';
 
-import type { LabNode } from '../../src/cli/lab/lab-node.ts';
+
 import { withRecordedGaps } from '../../src/cli/lab/recorded-gaps.ts';
+import { type LabNode, waitFor } from '../../src/cli/lab/lab-node.ts';
 import {
   playOn,
   type Scenario,
@@ -75,3 +76,15 @@ export const keyFile = (context: WireContext, name: string, key: string): string
 /** The nodes that do not own `ip`, running ones first asked. */
 export const othersThan = (stage: Stage, owner: LabNode): readonly LabNode[] =>
   stage.nodes.filter((node) => node !== owner && node.isRunning());
+
+/** A claim made while hearing nobody is weak at first: no attack's doing when it turns strong. */
+export const untilStrong = async (stage: Stage): Promise<void> => {
+  const areStrong = async (node: LabNode): Promise<boolean> =>
+    (await node.status()).serviceIPs.every(({ weak }) => !weak);
+  await stage.settled();
+  await waitFor('every claim to be strong', 5_000, async () =>
+    (await Promise.all(stage.nodes.filter((node) => node.isRunning()).map(areStrong))).every(Boolean)
+      ? true
+      : null,
+  );
+};

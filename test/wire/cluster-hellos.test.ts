@@ -8,7 +8,14 @@ import type { Stage } from '../../src/cli/lab/stage.ts';
 import { requestControl } from '../../src/io/control/control-socket.ts';
 import { fromSource, recordHellos, repeatHellos, spoil } from '../support/attacker.ts';
 import { inject } from '../support/bed.ts';
-import { assertReplaysIdentically, holdings, keyFile, STAGE_TOOLS, stageFor } from '../support/cluster.ts';
+import {
+  assertReplaysIdentically,
+  holdings,
+  keyFile,
+  STAGE_TOOLS,
+  stageFor,
+  untilStrong,
+} from '../support/cluster.ts';
 import { type WireContext, wireTest, within } from '../support/lab.ts';
 
 const TOOLS = [...STAGE_TOOLS, 'tcpdump', 'tshark'];
@@ -93,16 +100,6 @@ const beliefs = async (stage: Stage): Promise<unknown> =>
       );
     }),
   );
-
-/** A claim made while hearing nobody is weak at first: no attack's doing when it turns strong. */
-const untilStrong = async (stage: Stage): Promise<void> => {
-  const areStrong = async (node: LabNode): Promise<boolean> =>
-    (await node.status()).serviceIPs.every(({ weak }) => !weak);
-  await stage.settled();
-  await waitFor('every claim to be strong', 5_000, async () =>
-    (await Promise.all(running(stage).map(areStrong))).every(Boolean) ? true : null,
-  );
-};
 
 /**
  * Asserts that nothing moves while `act` goes on, and that no ping is lost: but where frames bear the MAC of a node,

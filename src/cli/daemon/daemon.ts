@@ -71,19 +71,19 @@ const wireConfigOf = (config: Config, clusterIps: readonly Ip[]): WireConfig => 
 /** The keys that hellos are signed with; a key file that cannot be read now keeps those known before. */
 const createSecrets = (log: Logger): ((config: Config) => HelloSecrets) => {
   let known: readonly Uint8Array[] = [];
-  return ({ heartbeat: { keyFile, group } }) => {
+  return ({ heartbeat: { keyFile, group, transport } }) => {
     if (keyFile === null) {
       known = [];
       log.warn(
         { code: 'no-key' },
         'heartbeat.keyFile is not set: anyone on the segment can take a service IP',
       );
-      return { keys: known, group };
+      return { keys: known, group, transport };
     }
     const read = readKeys(keyFile);
     if (read.ok) known = read.keys;
     else log.error({ code: 'key-file' }, `${read.problem}; the keys known before stay`);
-    return { keys: known, group };
+    return { keys: known, group, transport };
   };
 };
 

@@ -70,7 +70,7 @@ const status = async (parts: RouteParts): Promise<Reply> =>
 const scrape = async (parts: RouteParts): Promise<Reply> => {
   const { wire, icmpv6, journal, metrics, clusterLevels, startedAt, deadAfterMs } = parts;
   const report = await wire.report();
-  const { counters, dropped, sendErrors, staleClients } = report;
+  const { counters, dropped, sendErrors, staleClients, otherTransport } = report;
   const { serviceIPs, peers, ready, drained, findings } = statusWith(parts, report);
   const body = await metrics.render({
     ...counters,
@@ -81,6 +81,7 @@ const scrape = async (parts: RouteParts): Promise<Reply> => {
     findings: findings.length,
     deadAfterMs: deadAfterMs(),
     staleClients,
+    otherTransport: otherTransport.length,
     peers: peers.map(({ state }) => state),
     framesDropped: { ...dropped, ...counters.hellosRefused },
     sendErrors: { ...sendErrors, ...icmpv6.counters.sendErrors },

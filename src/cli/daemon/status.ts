@@ -65,6 +65,10 @@ export const buildStatus = ({ view, report, version, ready, now, findings }: Sta
   const deaf = Object.entries(report.unopened).map(
     ([name, code]) => `${name}: the packet socket cannot be opened (${code}); nothing is answered there`,
   );
+  const otherwise = report.otherTransport.map(
+    (node) =>
+      `${node} says its hellos by another transport: heartbeat.transport is to be the same everywhere`,
+  );
   const staying = view.serviceIPs.flatMap(({ ip, stays }) =>
     stays === null ? [] : [`${ip} stays: ${stays}`],
   );
@@ -79,6 +83,6 @@ export const buildStatus = ({ view, report, version, ready, now, findings }: Sta
       return { node, interface: on, state, lastHeardMs: Math.max(0, Math.round(now - lastHeardAt)) };
     }),
     serviceIPs: view.serviceIPs.map((service) => serviceStatus(service, report)),
-    findings: [...findings, ...deaf, ...staying, ...stuck],
+    findings: [...findings, ...deaf, ...otherwise, ...staying, ...stuck],
   };
 };

@@ -24,6 +24,8 @@ export interface Config {
     readonly keyFile: string | null;
     /** Nodes of other groups on the segment are ignored. */
     readonly group: string;
+    /** `udp`: for networks that lose what is not IP; the same on all nodes. */
+    readonly transport: 'ethernet' | 'udp';
   };
   readonly drain: {
     readonly windowMs: number;

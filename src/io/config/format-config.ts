@@ -30,6 +30,7 @@ export const formatConfig = (config: Config): string => {
       deadAfter: formatDuration(heartbeat.deadAfterMs),
       keyFile: heartbeat.keyFile,
       group: heartbeat.group,
+      transport: heartbeat.transport,
     },
     drain: {
       window: formatDuration(drain.windowMs),

@@ -82,6 +82,7 @@ const toConfig = (file: ConfigFile, node: string): Config => ({
     deadAfterMs: file.heartbeat.deadAfter,
     keyFile: file.heartbeat.keyFile,
     group: file.heartbeat.group,
+    transport: file.heartbeat.transport,
   },
   drain: { windowMs: file.drain.window, quietMs: file.drain.quiet, style: file.drain.style },
   rebalance: { mode: file.rebalance.mode, intervalMs: file.rebalance.interval },

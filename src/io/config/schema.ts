@@ -139,6 +139,7 @@ const HEARTBEAT = {
   deadAfter: duration(20, 60 * SECOND).optional(),
   keyFile: read(readPath, 'an absolute path').nullable().default(null),
   group: read(readNodeName, 'a name such as default').default('default'),
+  transport: oneOf(['ethernet', 'udp']).default('ethernet'),
 };
 const DRAIN = {
   window: duration(SECOND, HOUR).default(120 * SECOND),

@@ -30,6 +30,8 @@ export interface MetricsSnapshot {
   readonly sendErrors: Readonly<Record<string, number>>;
   readonly rivals: Readonly<Record<string, number>>;
   readonly peers: readonly PeerState[];
+  /** Nodes heard whose hellos come by another transport than this node's. */
+  readonly otherTransport: number;
   readonly journalLate: number;
   readonly journalBytes: number;
   readonly journalLost: number;
@@ -91,6 +93,10 @@ export const createMetrics = (version: string): Metrics => {
   const sendErrors = counter('send_errors_total', 'Frames the kernel did not take', ['reason']);
   const rivals = counter('rivals_total', 'Frames in which a foreign host used a service IP', ['ip']);
   const peers = gauge('peers', 'Peers by state', ['state']);
+  const otherTransport = gauge(
+    'peers_other_transport',
+    'Nodes heard whose hellos come by another transport than heartbeat.transport here',
+  );
   const convergence = new Histogram({
     name: 'holdfast_client_convergence_seconds',
     help: 'From the announcement of a service IP to a client showing that it follows',
@@ -171,6 +177,7 @@ export const createMetrics = (version: string): Metrics => {
       peers.reset();
       for (const state of PEER_STATES) peers.set({ state }, 0);
       for (const state of snapshot.peers) peers.inc({ state });
+      otherTransport.set(snapshot.otherTransport);
       stale.reset();
       for (const [ip, count] of Object.entries(snapshot.staleClients)) stale.set({ ip }, count);
       states.reset();

@@ -1,9 +1,10 @@
-// The internet checksum (RFC 1071) and its ICMPv6 form with the IPv6 pseudo-header (RFC 8200 §8.1). To verify,
-// compute over the message with its checksum field in place: a good one gives 0.
+// The internet checksum (RFC 1071), its ICMPv6 form with the IPv6 pseudo-header (RFC 8200 §8.1) and its UDP form with
+// that of IPv4 (RFC 768). To verify, compute over the message with its checksum field in place: a good one gives 0.
 
 import { readU8, readU16 } from './big-endian.ts';
 
 const NEXT_HEADER_ICMPV6 = 58;
+const PROTOCOL_UDP = 17;
 
 /** Sum of big-endian 16-bit words of [from, to), an odd last octet padded with zero; the carries stay in it. */
 const sumWords = (bytes: Uint8Array, from: number, to: number): number => {
@@ -31,3 +32,10 @@ export const internetChecksum = (bytes: Uint8Array, from: number, to: number): n
  */
 export const icmpv6Checksum = (bytes: Uint8Array, header: number, length: number): number =>
   complement(sumWords(bytes, header + 8, header + 40 + length) + length + NEXT_HEADER_ICMPV6);
+
+/**
+ * Checksum of the UDP datagram of `length` octets that follows the IPv4 header of 20 octets at `header`,
+ * pseudo-header included: source, destination (octets 12–19 of the header, contiguous), protocol 17, length.
+ */
+export const udpChecksum = (bytes: Uint8Array, header: number, length: number): number =>
+  complement(sumWords(bytes, header + 12, header + 20 + length) + length + PROTOCOL_UDP);

@@ -6,6 +6,7 @@ import { formatMac, writeMac } from './address.ts';
 import { readU16, writeU16 } from './big-endian.ts';
 import { DROPPED } from './dropped.ts';
 
+export const ETHERTYPE_IPV4 = 0x0800;
 export const ETHERTYPE_ARP = 0x0806;
 export const ETHERTYPE_IPV6 = 0x86dd;
 /** IEEE Std 802 local experimental ethertype 1, which our hellos use. */

@@ -3,7 +3,8 @@
 // wire thread; the codecs check everything again.
 
 import assert from 'node:assert/strict';
-import { ETHERTYPE_ARP, ETHERTYPE_HELLO, ETHERTYPE_IPV6 } from './ethernet.ts';
+import { ETHERTYPE_ARP, ETHERTYPE_HELLO, ETHERTYPE_IPV4, ETHERTYPE_IPV6 } from './ethernet.ts';
+import { PROTOCOL_UDP, UDP_GROUP, UDP_PORT } from './hello-udp.ts';
 import { ADVERTISEMENT, SOLICITATION } from './icmpv6.ts';
 
 /** `struct sock_filter` of linux/filter.h: jt and jf count instructions to skip, k is unsigned. */
@@ -34,6 +35,12 @@ const ETHERTYPE_OFFSET = 12;
 const NEXT_HEADER_OFFSET = 14 + 6;
 const ICMP_TYPE_OFFSET = 14 + 40;
 const NEXT_HEADER_ICMPV6 = 58;
+const IPV4_FRAGMENT_OFFSET = 14 + 6;
+const IPV4_PROTOCOL_OFFSET = 14 + 9;
+const IPV4_DESTINATION_OFFSET = 14 + 16;
+/** Behind an IPv4 header without options: hellos have none, and the codec refuses others. */
+const UDP_PORT_OFFSET = 14 + 20 + 2;
+const FRAGMENT = 0x1fff;
 /** How many octets of an accepted frame are kept: more than any frame has. */
 const WHOLE_FRAME = 0x40000;
 
@@ -54,7 +61,7 @@ const assemble = (lines: readonly Line[]): readonly FilterInstruction[] =>
   });
 
 /**
- * Accepts ARP, ICMPv6 types 135 and 136 directly after the IPv6 header, and `helloEtherType`; refuses this
+ * Accepts ARP, ICMPv6 types 135 and 136 directly after the IPv6 header, `helloEtherType` and hellos in UDP; refuses this
  * host's own outgoing frames (a packet socket hears them) and frames of a VLAN. The kernel takes the tag out
  * of a frame before a packet socket sees it, so offsets are those of an untagged frame; a tag left inside (a
  * second one) is another ethertype and refused. A load beyond the frame's end ends the program with 0: refused.
@@ -73,7 +80,17 @@ export const frameFilter = (helloEtherType: number = ETHERTYPE_HELLO): readonly 
     { label: 'ethertype', code: LOAD_HALF, k: ETHERTYPE_OFFSET },
     { code: JUMP_EQUAL, k: ETHERTYPE_ARP, yes: 'accept' },
     { code: JUMP_EQUAL, k: helloEtherType, yes: 'accept' },
-    { code: JUMP_EQUAL, k: ETHERTYPE_IPV6, no: 'refuse' },
+    { code: JUMP_EQUAL, k: ETHERTYPE_IPV4, no: 'ipv6' },
+    { code: LOAD_BYTE, k: IPV4_PROTOCOL_OFFSET },
+    { code: JUMP_EQUAL, k: PROTOCOL_UDP, no: 'refuse' },
+    { code: LOAD_WORD, k: IPV4_DESTINATION_OFFSET },
+    { code: JUMP_EQUAL, k: UDP_GROUP, no: 'refuse' },
+    { code: LOAD_HALF, k: IPV4_FRAGMENT_OFFSET },
+    { code: AND, k: FRAGMENT },
+    { code: JUMP_EQUAL, k: 0, no: 'refuse' },
+    { code: LOAD_HALF, k: UDP_PORT_OFFSET },
+    { code: JUMP_EQUAL, k: UDP_PORT, yes: 'accept', no: 'refuse' },
+    { label: 'ipv6', code: JUMP_EQUAL, k: ETHERTYPE_IPV6, no: 'refuse' },
     { code: LOAD_BYTE, k: NEXT_HEADER_OFFSET },
     { code: JUMP_EQUAL, k: NEXT_HEADER_ICMPV6, no: 'refuse' },
     { code: LOAD_BYTE, k: ICMP_TYPE_OFFSET },

@@ -1,8 +1,9 @@
-// A hello ⇄ its Ethernet frame (docs/protocol.md, version 1). Reading never throws and is bounded: cheap checks
-// first, then the signature, and only what is signed is taken apart. Writing asserts: our own hellos always fit.
+// A hello ⇄ its Ethernet frame (docs/protocol.md, version 1), with or without IP and UDP between. Reading never throws
+// and is bounded: cheap checks first, then the signature, and only what is signed is taken apart. Writing asserts: our
+// own hellos always fit.
 
 import assert from 'node:assert/strict';
-import type { DroppedFrame } from '../../machines/frames.ts';
+import { type DroppedFrame, type Ip, UNSPECIFIED_IPV4 } from '../../machines/frames.ts';
 import { HELLO_VERSION, type HelloFlags, type HelloFrame } from '../../machines/hello.ts';
 import { readU8, readU16, writeU16 } from './big-endian.ts';
 import { DROPPED } from './dropped.ts';
@@ -10,6 +11,7 @@ import {
   ETHERNET_HEADER,
   ETHERNET_MINIMUM,
   ETHERTYPE_HELLO,
+  ETHERTYPE_IPV4,
   payloadOffset,
   readEthernetDestination,
   readEthernetSource,
@@ -29,6 +31,14 @@ import {
 import { helloSigner, SIGNATURE_OCTETS } from './hello-signature.ts';
 import { readTlvs } from './hello-tlvs.ts';
 import { writeTlvs } from './hello-tlvs-write.ts';
+import {
+  type HelloTransport,
+  refuseUdp,
+  UDP_GROUP_MAC,
+  UDP_OVERHEAD,
+  udpPayloadLength,
+  writeUdpHeaders,
+} from './hello-udp.ts';
 
 /** Where hellos go: a group address (IEEE 802 local, multicast) that is no IP group, so that snooping floods it. */
 export const HELLO_GROUP = '03:48:6f:6c:64:66';
@@ -106,8 +116,13 @@ const readBody = (bytes: Uint8Array, at: number, end: number): HelloFrame | Drop
 };
 
 /** What every version has in common, and the group: null if the frame is one of ours to read. */
-const refusal = (bytes: Uint8Array, at: number, end: number, group: number): DroppedFrame | null => {
-  if (readU16(bytes, at - 2) !== ETHERTYPE_HELLO) return DROPPED.ethertype;
+const refusal = (
+  bytes: Uint8Array,
+  at: number,
+  end: number,
+  group: number,
+  destination: string,
+): DroppedFrame | null => {
   if (end < at + HEADER_FLAGS) return DROPPED['hello-truncated'];
   if (readU16(bytes, at) !== MAGIC) return DROPPED['hello-malformed'];
   // Another version may lay out all that follows differently.
@@ -116,8 +131,36 @@ const refusal = (bytes: Uint8Array, at: number, end: number, group: number): Dro
   if (readU32(bytes, at + GROUP) !== group) return DROPPED['hello-group'];
   // A station's own address is never a group (IEEE 802); and what is not for all would be news for some only.
   const isFromGroup = (readU8(bytes, 6) & 1) === 1;
-  return isFromGroup || readEthernetDestination(bytes) !== HELLO_GROUP ? DROPPED['hello-malformed'] : null;
+  return isFromGroup || readEthernetDestination(bytes) !== destination ? DROPPED['hello-malformed'] : null;
 };
+
+/** By which transport the frame came, and where its hello lies. */
+interface Place {
+  readonly transport: HelloTransport;
+  readonly typeAt: number;
+  readonly at: number;
+  readonly end: number;
+}
+
+const placeOf = (bytes: Uint8Array, frameEnd: number): Place | DroppedFrame => {
+  const at = payloadOffset(bytes, frameEnd);
+  if (typeof at !== 'number') return at === DROPPED.truncated ? DROPPED['hello-truncated'] : at;
+  const typeAt = at - 2;
+  const etherType = readU16(bytes, typeAt);
+  if (etherType === ETHERTYPE_HELLO) return { transport: 'ethernet', typeAt, at, end: frameEnd };
+  if (etherType !== ETHERTYPE_IPV4) return DROPPED.ethertype;
+  const refused = refuseUdp(bytes, at, frameEnd);
+  if (refused !== null) return refused;
+  const payloadAt = at + UDP_OVERHEAD;
+  return { transport: 'udp', typeAt, at: payloadAt, end: payloadAt + udpPayloadLength(bytes, at) };
+};
+
+/** Where a hello leaves from: an address of the sender on the segment, if it has one (docs/protocol.md, UDP). */
+const sourceOf = ({ subnets }: HelloFrame): Ip =>
+  subnets.find(({ ip }) => !ip.includes(':'))?.ip ?? UNSPECIFIED_IPV4;
+
+const GROUP_MAC: Readonly<Record<HelloTransport, string>> = { ethernet: HELLO_GROUP, udp: UDP_GROUP_MAC };
+const OVERHEAD: Readonly<Record<HelloTransport, number>> = { ethernet: 0, udp: UDP_OVERHEAD };
 
 export interface HelloCodec {
   /**
@@ -131,12 +174,16 @@ export interface HelloCodec {
 
 /**
  * `keys`: the first signs, every one verifies; with none, hellos are unsigned and signed ones are refused.
- * `group` keeps apart the clusters that share a segment.
+ * `group` keeps apart the clusters that share a segment. `transport`: how hellos are written; both are read, so that
+ * nodes of which one was configured otherwise do not both take everything.
  */
 export const helloCodec = (options: {
   readonly keys: readonly Uint8Array[];
   readonly group: string;
+  readonly transport?: HelloTransport;
 }): HelloCodec => {
+  const transport = options.transport ?? 'ethernet';
+  const etherType = transport === 'udp' ? ETHERTYPE_IPV4 : ETHERTYPE_HELLO;
   const signer = helloSigner(options.keys);
   const group = groupHash(options.group);
   const signatureOctets = signer.isSigning ? SIGNATURE_OCTETS : 0;
@@ -163,31 +210,33 @@ export const helloCodec = (options: {
   return {
     write: (hello, bytes) => {
       assert(bytes.length >= LONGEST_HELLO, `a hello may need ${LONGEST_HELLO} octets, not ${bytes.length}`);
-      writeEthernet(bytes, HELLO_GROUP, hello.ethernetSource, ETHERTYPE_HELLO);
-      const at = ETHERNET_HEADER;
+      writeEthernet(bytes, GROUP_MAC[transport], hello.ethernetSource, etherType);
+      const at = ETHERNET_HEADER + OVERHEAD[transport];
       const end = writeTlvs(hello, bytes, writeFixedPart(hello, bytes, at));
-      const octets = end - at + signatureOctets;
+      const octets = end - ETHERNET_HEADER + signatureOctets;
       assert(octets <= MAX_HELLO_PAYLOAD, `a hello of ${octets} octets; at most ${MAX_HELLO_PAYLOAD}`);
       writeU16(bytes, at + LENGTH, end - at);
-      const length = signer.sign(bytes, at, end);
+      const length = signer.sign(bytes, at, end, ETHERNET_HEADER - 2);
+      if (transport === 'udp') writeUdpHeaders(bytes, ETHERNET_HEADER, sourceOf(hello), length - at);
       if (length >= ETHERNET_MINIMUM) return length;
       bytes.fill(0, length, ETHERNET_MINIMUM);
       return ETHERNET_MINIMUM;
     },
     read: (bytes, length) => {
-      const frameEnd = Math.min(length, bytes.length);
-      const at = payloadOffset(bytes, frameEnd);
-      if (typeof at !== 'number') return at === DROPPED.truncated ? DROPPED['hello-truncated'] : at;
-      const refused = refusal(bytes, at, frameEnd, group);
+      const place = placeOf(bytes, Math.min(length, bytes.length));
+      if ('kind' in place) return place;
+      const { at, end: frameEnd, typeAt } = place;
+      const refused = refusal(bytes, at, frameEnd, group, GROUP_MAC[place.transport]);
       if (refused !== null) return refused;
       const isSigned = (readU8(bytes, at + HEADER_FLAGS) & SIGNED) !== 0;
       const payload = readU16(bytes, at + LENGTH);
       const whole = payload + (isSigned ? SIGNATURE_OCTETS : 0);
-      if (payload < SHORTEST || whole > MAX_HELLO_PAYLOAD) return DROPPED['hello-malformed'];
+      if (payload < SHORTEST || whole + OVERHEAD[place.transport] > MAX_HELLO_PAYLOAD)
+        return DROPPED['hello-malformed'];
       if (frameEnd < at + whole) return DROPPED['hello-truncated'];
       if (isSigned !== signer.isSigning) return DROPPED['hello-signature'];
       const end = at + payload;
-      if (isSigned && !signer.verify(bytes, at, end)) return DROPPED['hello-signature'];
+      if (isSigned && !signer.verify(bytes, at, end, typeAt)) return DROPPED['hello-signature'];
       return readBody(bytes, at, end);
     },
   };

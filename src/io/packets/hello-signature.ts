@@ -13,19 +13,24 @@ const ETHERTYPE = 2;
 export interface HelloSigner {
   /** Whether hellos are signed; if not, a signed one cannot be checked. */
   readonly isSigning: boolean;
-  /** Writes the signature of the payload [at, end) at `end`; returns where it ends. */
-  sign(bytes: Uint8Array, at: number, end: number): number;
+  /**
+   * Writes the signature of the payload [at, end) at `end`; returns where it ends. `typeAt`: where the ethertype
+   * stands, if not right before the payload.
+   */
+  sign(bytes: Uint8Array, at: number, end: number, typeAt?: number): number;
   /** Whether one of the keys made the signature at `end`. One HMAC a key at most. */
-  verify(bytes: Uint8Array, at: number, end: number): boolean;
+  verify(bytes: Uint8Array, at: number, end: number, typeAt?: number): boolean;
 }
 
-const digest = (key: KeyObject, bytes: Uint8Array, at: number, end: number): Buffer => {
+const digest = (key: KeyObject, bytes: Uint8Array, at: number, end: number, typeAt: number): Buffer => {
   const hmac = createHmac('sha256', key);
   if (at === ETHERNET_HEADER) return hmac.update(bytes.subarray(0, end)).digest();
-  // A priority tag is not covered: bridges put it in and take it out on the way.
+  // A priority tag is not covered: bridges put it in and take it out on the way. Nor are IP and UDP headers, of which
+  // all but the source address is fixed or follows from the rest.
   return hmac
     .update(bytes.subarray(0, ADDRESSES))
-    .update(bytes.subarray(at - ETHERTYPE, end))
+    .update(bytes.subarray(typeAt, typeAt + ETHERTYPE))
+    .update(bytes.subarray(at, end))
     .digest();
 };
 
@@ -40,14 +45,14 @@ export const helloSigner = (keys: readonly Uint8Array[]): HelloSigner => {
   const [first] = secrets;
   return {
     isSigning: first !== undefined,
-    sign: (bytes, at, end) => {
+    sign: (bytes, at, end, typeAt = at - ETHERTYPE) => {
       if (first === undefined) return end;
-      bytes.set(digest(first, bytes, at, end), end);
+      bytes.set(digest(first, bytes, at, end, typeAt), end);
       return end + SIGNATURE_OCTETS;
     },
-    verify: (bytes, at, end) => {
+    verify: (bytes, at, end, typeAt = at - ETHERTYPE) => {
       const signature = bytes.subarray(end, end + SIGNATURE_OCTETS);
-      return secrets.some((key) => timingSafeEqual(digest(key, bytes, at, end), signature));
+      return secrets.some((key) => timingSafeEqual(digest(key, bytes, at, end, typeAt), signature));
     },
   };
 };

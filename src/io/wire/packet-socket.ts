@@ -23,6 +23,7 @@ import {
 import { writeMac } from '../packets/address.ts';
 import { frameFilter } from '../packets/filter.ts';
 import { HELLO_GROUP } from '../packets/hello-codec.ts';
+import { UDP_GROUP_MAC } from '../packets/hello-udp.ts';
 
 const ETH_P_ALL = 0x0003;
 const SOL_PACKET = 263;
@@ -54,14 +55,14 @@ export const linkLayerAddress = (index: number, protocol: number): Uint8Array =>
   return new Uint8Array(view.buffer);
 };
 
-/** `struct packet_mreq` for the group that hellos go to, so that the NIC's filter lets them in. */
-const groupMembership = (index: number): Uint8Array => {
+/** `struct packet_mreq` for a group that hellos go to, so that the NIC's filter lets them in. */
+const groupMembership = (index: number, group: string): Uint8Array => {
   const view = new DataView(new ArrayBuffer(16));
   view.setInt32(0, index, true);
   view.setUint16(4, PACKET_MR_MULTICAST, true);
   view.setUint16(6, 6, true);
   const bytes = new Uint8Array(view.buffer);
-  writeMac(HELLO_GROUP, bytes, 8);
+  writeMac(group, bytes, 8);
   return bytes;
 };
 
@@ -93,7 +94,8 @@ export const openPacketSocket = (name: string, index: number): PacketSocket => {
     setsockopt(fd, SOL_PACKET, PACKET_IGNORE_OUTGOING, int32(1));
     enlargeBuffer(fd);
     bind(fd, linkLayerAddress(index, ETH_P_ALL));
-    setsockopt(fd, SOL_PACKET, PACKET_ADD_MEMBERSHIP, groupMembership(index));
+    for (const group of [HELLO_GROUP, UDP_GROUP_MAC])
+      setsockopt(fd, SOL_PACKET, PACKET_ADD_MEMBERSHIP, groupMembership(index, group));
   } catch (error) {
     close(fd);
     throw error;

@@ -5,6 +5,8 @@ import type { Instance } from '../../machines/hello.ts';
 import type { Input } from '../../machines/inputs.ts';
 import type { WireCommand, WireConfig, WireCounters } from '../../machines/wire-facts.ts';
 import type { ClockOrigin } from '../clock.ts';
+import type { HelloTransport } from '../packets/hello-udp.ts';
+import type { Observed } from './observations.ts';
 
 /** Indices into the shared Float64 array. */
 export const MAIN_ALIVE_AT = 0;
@@ -28,13 +30,16 @@ export interface WireThreadData {
 export interface HelloSecrets {
   readonly keys: readonly Uint8Array[];
   readonly group: string;
+  /** How hellos are sent; both ways are heard. */
+  readonly transport?: HelloTransport;
 }
 
 export type ToWire =
   /** `birth`: the instance for which the core decided this; another birth does not obey. */
   | { readonly type: 'command'; readonly command: WireCommand; readonly birth: Instance }
   | { readonly type: 'secrets'; readonly hello: HelloSecrets }
-  | { readonly type: 'report'; readonly id: number };
+  | { readonly type: 'report'; readonly id: number }
+  | { readonly type: 'observe'; readonly id: number };
 
 export interface Advertise {
   readonly interface: string;
@@ -50,6 +55,8 @@ export interface WireReport {
   /** Interfaces without a packet socket, and the error. */
   readonly unopened: Readonly<Record<string, string>>;
   readonly framesRead: number;
+  /** Nodes heard whose hellos come by another transport than this node's. */
+  readonly otherTransport: readonly string[];
   readonly answering: number;
   readonly lastHeard: Readonly<Record<Instance, number>>;
   /** Clients that still send to an IP that drains here, or are kept by a connection. */
@@ -70,6 +77,7 @@ export type FromWire =
       readonly helloLateness: readonly number[];
     }
   | { readonly type: 'report'; readonly id: number; readonly report: WireReport }
+  | { readonly type: 'observed'; readonly id: number; readonly observed: Observed }
   /** Something the operator should know: a right that is missing, a socket that could not be opened. */
   | {
       readonly type: 'notice';

@@ -3,21 +3,25 @@
 import { randomBytes } from 'node:crypto';
 import { receiveMessageOnPort, workerData } from 'node:worker_threads';
 import type { DroppedFrame, Ip } from '../../machines/frames.ts';
+import type { HelloFrame } from '../../machines/hello.ts';
 import type { WireEvent, WireFrame, WireOutput } from '../../machines/wire-facts.ts';
 import { createWireStep } from '../../machines/wire-step.ts';
 import { createClock } from '../clock.ts';
 import { type InterfaceFact, openLinkMonitor } from '../host/link-monitor.ts';
 import { close, lockCode, read, SystemError, scheduleRealTime } from '../native/libc.ts';
 import { isLinkLocal } from '../packets/address.ts';
-import { ETHERTYPE_HELLO } from '../packets/ethernet.ts';
+import { ETHERTYPE_HELLO, ETHERTYPE_IPV4 } from '../packets/ethernet.ts';
 import { decodeFrame, writeFrame } from '../packets/frame.ts';
 import { helloCodec, LONGEST_HELLO } from '../packets/hello-codec.ts';
+import type { HelloTransport } from '../packets/hello-udp.ts';
 import { createCarriedWatch } from './carried-watch.ts';
+import { createObservations } from './observations.ts';
 import { openPacketSocket, type PacketSocket } from './packet-socket.ts';
 import { createPollSet } from './poll-set.ts';
 import {
   type Advertise,
   type FromWire,
+  type HelloSecrets,
   MAIN_ALIVE_AT,
   QUIT,
   type ToWire,
@@ -46,6 +50,8 @@ const { origin, config, instance, hello, wakeFd, alive, flags, port } = workerDa
 const now = createClock(origin);
 const step = createWireStep(config, instance);
 let codec = helloCodec(hello);
+let transport: HelloTransport = hello.transport ?? 'ethernet';
+const observations = createObservations();
 const monitor = openLinkMonitor();
 const interfaces = new Map<string, InterfaceFact>();
 const sockets = new Map<string, PacketSocket>();
@@ -271,6 +277,7 @@ const report = (id: number): void => {
       sendErrors,
       unopened,
       framesRead,
+      otherTransport: observations.otherTransport(now(), transport).map(({ node }) => node),
       answering,
       clients,
       staleClients,
@@ -287,6 +294,11 @@ const obey = ({ command, birth }: Extract<ToWire, { type: 'command' }>): void =>
   perform(now(), { type: 'command', command, birth });
 };
 
+const setSecrets = (secrets: HelloSecrets): void => {
+  codec = helloCodec(secrets);
+  transport = secrets.transport ?? 'ethernet';
+};
+
 const wakeBytes = new Uint8Array(64);
 const obeyMain = (): void => {
   while (read(wakeFd, wakeBytes) === wakeBytes.length);
@@ -298,14 +310,40 @@ const obeyMain = (): void => {
     const message = received.message as ToWire;
     if (message.type === 'command') obey(message);
     else if (message.type === 'report') report(message.id);
-    else codec = helloCodec(message.hello);
+    else if (message.type === 'observe')
+      say({ type: 'observed', id: message.id, observed: observations.observed() });
+    else setSecrets(message.hello);
   }
 };
 
-const decode = (length: number): WireFrame | DroppedFrame =>
-  received[12] === ETHERTYPE_HELLO >> 8 && received[13] === (ETHERTYPE_HELLO & 0xff)
+/** The kernel has taken a priority tag out; its filter lets no IPv4 in but hellos. */
+const etherType = (): number => ((received[12] as number) << 8) | (received[13] as number);
+
+const decode = (length: number): WireFrame | DroppedFrame => {
+  const type = etherType();
+  return type === ETHERTYPE_HELLO || type === ETHERTYPE_IPV4
     ? codec.read(received, length)
     : decodeFrame(received, length);
+};
+
+/** Births of which it was said that their transport is another. */
+const saidOf = new Set<string>();
+/** Somebody with the key may say hellos under ever new births; nobody reads so many lines. */
+const MAX_SAID = 64;
+
+const noteTransport = ({ node, instance: birth }: HelloFrame, theirs: HelloTransport): void => {
+  if (theirs === transport || saidOf.has(birth) || saidOf.size >= MAX_SAID) return;
+  saidOf.add(birth);
+  const message = `${node} says its hellos over ${theirs}, this node over ${transport}: where one of the two does not pass, one of the nodes is deaf; heartbeat.transport is to be the same everywhere`;
+  say({ type: 'notice', level: 'warn', code: 'hello-transport', message });
+};
+
+const take = (at: number, name: string, frame: WireFrame): void => {
+  const by = etherType() === ETHERTYPE_IPV4 ? 'udp' : 'ethernet';
+  observations.frame(at, name, frame, by);
+  if (frame.kind === 'hello') noteTransport(frame, by);
+  perform(at, { type: 'frame', interface: name, frame });
+};
 
 const readFrames = (socket: PacketSocket): void => {
   for (let index = 0; index < FRAMES_PER_TURN; index += 1) {
@@ -314,8 +352,12 @@ const readFrames = (socket: PacketSocket): void => {
     if (length < 0) return count(sendErrors, new SystemError('recv', -length).code);
     framesRead += 1;
     const frame = decode(Math.min(length, RECEIVE_BYTES));
-    if (frame.kind === 'dropped') count(dropped, frame.reason);
-    else perform(now(), { type: 'frame', interface: socket.name, frame });
+    if (frame.kind !== 'dropped') {
+      take(now(), socket.name, frame);
+      continue;
+    }
+    count(dropped, frame.reason);
+    observations.refused(now(), socket.name, frame.reason, received);
   }
 };
 

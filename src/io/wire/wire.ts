@@ -6,6 +6,7 @@ import type { Input } from '../../machines/inputs.ts';
 import type { WireCommand, WireConfig } from '../../machines/wire-facts.ts';
 import type { ClockOrigin } from '../clock.ts';
 import { O_CLOEXEC, O_NONBLOCK, pipe, write } from '../native/libc.ts';
+import type { Observed } from './observations.ts';
 import {
   type Advertise,
   type FromWire,
@@ -52,6 +53,8 @@ export interface Wire {
   deliver(): void;
   /** The thread's counters. Rejects when the thread does not answer within a second. */
   report(): Promise<WireReport>;
+  /** What it has seen on the wire beside what matters to decisions. Rejects likewise. */
+  observe(): Promise<Observed>;
   /** Wakes and ends the thread; synchronous, so that an exit handler may call it. */
   stop(): void;
 }
@@ -88,11 +91,16 @@ export const startWire = (options: WireOptions): Wire => {
 
   const factListeners = new Set<(fact: WireFact) => void>();
   const advertiseListeners = new Set<(advertise: readonly Advertise[]) => void>();
-  const reports = new Map<number, (report: WireReport) => void>();
+  const questions = new Map<number, (answer: WireReport | Observed) => void>();
   const measureListeners = new Set<(measured: Measured) => void>();
   let birth = options.instance;
-  let nextReport = 1;
+  let nextQuestion = 1;
   let isStopped = false;
+
+  const answer = (id: number, what: WireReport | Observed): void => {
+    questions.get(id)?.(what);
+    questions.delete(id);
+  };
 
   const handle = (message: FromWire): void => {
     switch (message.type) {
@@ -111,9 +119,9 @@ export const startWire = (options: WireOptions): Wire => {
           for (const listener of advertiseListeners) listener(message.advertise);
         return;
       case 'report':
-        reports.get(message.id)?.(message.report);
-        reports.delete(message.id);
-        return;
+        return answer(message.id, message.report);
+      case 'observed':
+        return answer(message.id, message.observed);
       case 'notice':
         return options.onNotice(message);
     }
@@ -161,6 +169,21 @@ export const startWire = (options: WireOptions): Wire => {
   };
   keepShowingLife(options.config.watchdogMs);
 
+  const ask = (type: 'report' | 'observe'): Promise<WireReport | Observed> =>
+    new Promise((resolve, reject) => {
+      const id = nextQuestion;
+      nextQuestion += 1;
+      const timeout = setTimeout(() => {
+        questions.delete(id);
+        reject(new Error('the wire thread did not answer within a second'));
+      }, REPORT_TIMEOUT_MS);
+      questions.set(id, (what) => {
+        clearTimeout(timeout);
+        resolve(what);
+      });
+      post({ type, id });
+    });
+
   const stop = (): void => {
     if (isStopped) return;
     isStopped = true;
@@ -200,20 +223,8 @@ export const startWire = (options: WireOptions): Wire => {
         handle(waiting.message as FromWire);
       }
     },
-    report: () =>
-      new Promise((resolve, reject) => {
-        const id = nextReport;
-        nextReport += 1;
-        const timeout = setTimeout(() => {
-          reports.delete(id);
-          reject(new Error('the wire thread did not answer within a second'));
-        }, REPORT_TIMEOUT_MS);
-        reports.set(id, (report) => {
-          clearTimeout(timeout);
-          resolve(report);
-        });
-        post({ type: 'report', id });
-      }),
+    report: () => ask('report') as Promise<WireReport>,
+    observe: () => ask('observe') as Promise<Observed>,
     stop,
   };
 };

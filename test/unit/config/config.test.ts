@@ -39,7 +39,7 @@ const DEFAULTS: Config = {
   announce: true,
   probe: 'quick',
   announcements: { refreshMs: 60_000 },
-  heartbeat: { intervalMs: 50, deadAfterMs: 200, keyFile: null, group: 'default' },
+  heartbeat: { intervalMs: 50, deadAfterMs: 200, keyFile: null, group: 'default', transport: 'ethernet' },
   drain: { windowMs: 120_000, quietMs: 10_000, style: 'prompt' },
   rebalance: { mode: 'off', intervalMs: 30_000 },
   watchdogMs: 3000,
@@ -82,7 +82,13 @@ test("the contract's example is accepted, and its addresses become canonical", (
       { ip: '10.99.0.100', nodes: null, interfaces: null },
       { ip: 'fd99::100', nodes: ['n1', 'n2'], interfaces: ['eth0'] },
     ],
-    heartbeat: { intervalMs: 50, deadAfterMs: 200, keyFile: '/etc/holdfast/keys', group: 'default' },
+    heartbeat: {
+      intervalMs: 50,
+      deadAfterMs: 200,
+      keyFile: '/etc/holdfast/keys',
+      group: 'default',
+      transport: 'ethernet',
+    },
   });
 });
 
