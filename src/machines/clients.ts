@@ -21,6 +21,22 @@ export const ASK_AT_MS: readonly number[] = [5, 100, 400, 1_200, 3_000];
 /** How long the last question may stay unanswered before the client counts as gone. */
 export const LAST_ANSWER_MS = 1_000;
 
+/** A client that followed late, or not at all: for people. */
+export interface SlowClient {
+  readonly ip: Ip;
+  readonly client: Ip;
+  readonly mac: Mac;
+  /** When the IP was announced here. */
+  readonly movedAt: number;
+  /** When it confirmed after that, milliseconds; null: it never did. */
+  readonly afterMs: number | null;
+}
+
+/** Remembered; the oldest goes. Who has more of them has one cause. */
+const MAX_SLOW = 256;
+/** A client that takes longer has missed the announcement and the first questions. */
+const SLOW_MS = 1_000;
+
 /** How the clients of one IP took a move. */
 export interface Convergence {
   readonly ip: Ip;
@@ -47,6 +63,8 @@ export interface Clients {
   nextDeadline(): number | null;
   isKnown(ip: Ip): boolean;
   of(ip: Ip): readonly Client[];
+  /** Who was slow in the last move of each IP. */
+  slow(): readonly SlowClient[];
   counts(): Readonly<Record<Ip, { readonly clients: number; readonly clientsConfirmed: number }>>;
 }
 
@@ -77,7 +95,13 @@ export const createClients = (): Clients => {
   const byIp = new Map<Ip, Map<Ip, Known>>();
   const asking = new Map<Ip, Asking>();
   const timers = createTimers<Ip>();
+  const slow = new Map<string, SlowClient>();
   let total = 0;
+
+  const note = (late: SlowClient): void => {
+    slow.set(`${late.ip} ${late.client}`, late);
+    if (slow.size > MAX_SLOW) slow.delete(slow.keys().next().value as string);
+  };
 
   const insert = (ip: Ip, client: Client, known: Known): void => {
     let clients = byIp.get(ip);
@@ -106,8 +130,9 @@ export const createClients = (): Clients => {
     stop(ip);
     const clients = byIp.get(ip) ?? new Map<Ip, Known>();
     const known = clients.size;
-    for (const [client, { isConfirmed }] of clients) {
+    for (const [client, { isConfirmed, mac }] of clients) {
       if (isConfirmed) continue;
+      note({ ip, client, mac, movedAt: since, afterMs: null });
       clients.delete(client);
       total -= 1;
     }
@@ -137,7 +162,10 @@ export const createClients = (): Clients => {
       stop(ip);
       const clients = byIp.get(ip);
       if (clients === undefined || clients.size === 0) return;
-      for (const known of clients.values()) known.isConfirmed = false;
+      for (const [client, known] of clients) {
+        known.isConfirmed = false;
+        slow.delete(`${ip} ${client}`);
+      }
       asking.set(ip, { since: at, attempt: 0, lastConfirmedAt: null });
       timers.set(ip, at + (ASK_AT_MS[0] as number), ip);
     },
@@ -152,7 +180,9 @@ export const createClients = (): Clients => {
       const move = asking.get(ip);
       if (move === undefined) return null;
       move.lastConfirmedAt = at;
-      return at - move.since;
+      const afterMs = at - move.since;
+      if (afterMs >= SLOW_MS) note({ ip, client, mac: known.mac, movedAt: move.since, afterMs });
+      return afterMs;
     },
     takeDue: (at) => {
       const questions: { ip: Ip; client: Client }[] = [];
@@ -177,6 +207,7 @@ export const createClients = (): Clients => {
     nextDeadline: () => timers.next(),
     of: (ip) => [...(byIp.get(ip) ?? [])].map(([client, { mac }]) => ({ ip: client, mac })),
     isKnown: (ip) => (byIp.get(ip)?.size ?? 0) > 0,
+    slow: () => [...slow.values()],
     counts: () => {
       const counts: Record<Ip, { clients: number; clientsConfirmed: number }> = {};
       for (const [ip, clients] of byIp) {

@@ -30,6 +30,7 @@ export interface WireStep {
   answering(): number;
   isAnswering(ip: Ip): boolean;
   clients(): ReturnType<WireState['clients']['counts']>;
+  slowClients(): ReturnType<WireState['clients']['slow']>;
   /** IPs that drain here, by interface. */
   carried(): ReadonlyMap<string, readonly Ip[]>;
   /** Grows with every change of those: cheap to ask again and again. */
@@ -343,6 +344,7 @@ export const createWireStep = (config: WireConfig, instance: Instance): WireStep
     answering: () => state.answers.size,
     isAnswering: (ip) => state.answers.has(ip),
     clients: () => state.clients.counts(),
+    slowClients: () => state.clients.slow(),
     carried: () => state.carrier.watched(),
     carriedVersion: () => state.carrier.version(),
     staleClients: (at) => state.carrier.counts(at),

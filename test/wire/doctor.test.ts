@@ -306,10 +306,10 @@ wireTest('a running daemon of this name is no fault, nor are its addresses', [],
   assert.ok(findings.some(({ code: about, what }) => about === 'control' && /n1 .* is running/.test(what)));
 });
 
-wireTest('--wire is refused plainly, and a bad file with exit code 2', [], async (context) => {
+wireTest('a bad file, and a socket that is not asked, end with exit code 2', [], async (context) => {
   const bed = await bedFor(context);
-  const wire = await holdfast(bed.node.host, ['doctor', '--wire']);
+  const wire = await holdfast(bed.node.host, ['doctor', '--socket', '/run/x']);
   assert.deepEqual([wire.code, wire.stdout], [2, '']);
-  assert.match(wire.stderr, /^holdfast: --wire: .*\n$/);
+  assert.match(wire.stderr, /^holdfast: --socket: .*\n$/);
   assert.equal((await holdfast(bed.node.host, ['doctor', '--config', '/nowhere'])).code, 2);
 });

@@ -305,6 +305,10 @@ export const runDaemon = async (
     now,
     tell,
     findings,
+    helloConfig: () => ({
+      refreshMs: config.announcements.refreshMs,
+      isSigning: config.heartbeat.keyFile !== null,
+    }),
     clusterLevels: () => cluster?.levels() ?? null,
     startedAt: now(),
     deadAfterMs: () => config.heartbeat.deadAfterMs,

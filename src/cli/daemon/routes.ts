@@ -18,6 +18,7 @@ import { journalRoutes } from './journal-routes.ts';
 import type { Live } from './live.ts';
 import { operateRoutes } from './operate-routes.ts';
 import { buildStatus, type Status, serviceStatus } from './status.ts';
+import type { WireSight } from './wire-sight.ts';
 
 export interface RouteParts {
   readonly node: string;
@@ -33,6 +34,7 @@ export interface RouteParts {
   readonly tell: (input: Input) => void;
   /** What is wrong with this host or its configuration, in words. */
   readonly findings: () => readonly string[];
+  readonly helloConfig: () => { readonly refreshMs: number; readonly isSigning: boolean };
   /** Null with `cluster: file`. */
   readonly clusterLevels: () => ClusterLevels | null;
   /** Logical milliseconds. */
@@ -94,6 +96,15 @@ const scrape = async (parts: RouteParts): Promise<Reply> => {
   return { contentType: metrics.contentType, body };
 };
 
+const wireSight = async (parts: RouteParts): Promise<WireSight> => {
+  const [report, seen] = await Promise.all([parts.wire.report(), parts.wire.observe()]);
+  const { serviceIPs, peers } = statusWith(parts, report);
+  const names = parts.core.view().peers.map(({ instance, node }) => [instance, node] as const);
+  const { refreshMs, isSigning } = parts.helloConfig();
+  const { node } = parts;
+  return { ...seen, node, refreshMs, isSigning, serviceIPs, peers, names, sendErrors: report.sendErrors };
+};
+
 /** For root only, over the control socket. */
 export const controlRoutes = (parts: RouteParts): Routes => ({
   'GET /identity': () => {
@@ -102,6 +113,7 @@ export const controlRoutes = (parts: RouteParts): Routes => ({
   },
   'GET /status': () => status(parts),
   'GET /metrics': () => scrape(parts),
+  'GET /wire': async () => json(await wireSight(parts)),
   'POST /drain': (body) => {
     const input = readDrain(body);
     if (typeof input === 'string') return refuse(input);

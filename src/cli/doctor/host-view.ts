@@ -24,6 +24,9 @@ export interface LinkView {
   /** Administratively. */
   readonly isUp: boolean;
   readonly hasCarrier: boolean;
+  readonly mac: string | null;
+  /** Octets of payload that a frame may have. */
+  readonly mtu: number | null;
   readonly addresses: readonly AddressMessage[];
 }
 
@@ -59,12 +62,14 @@ const hasOwnAddress = ({ isEthernet, addresses }: LinkView): boolean =>
 export const viewHost = (config: Config): HostView => {
   const { links, addresses } = readLinks();
   const views = links.map(
-    ({ name, index, hardwareType, flags }): LinkView => ({
+    ({ name, index, hardwareType, flags, mac, mtu }): LinkView => ({
       name,
       index,
       isEthernet: hardwareType === ARPHRD_ETHER && (flags & IFF_LOOPBACK) === 0,
       isUp: (flags & IFF_UP) !== 0,
       hasCarrier: (flags & IFF_LOWER_UP) !== 0,
+      mac,
+      mtu,
       addresses: addresses.filter((address) => address.index === index),
     }),
   );

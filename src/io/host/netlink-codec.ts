@@ -171,6 +171,7 @@ const decodeLink = (
   if (end - body < LINK_BODY) return malformed('body');
   let name = '';
   let mac: Mac | null = null;
+  let mtu: number | null = null;
   let operState: number | null = null;
   let carrier: boolean | null = null;
   for (let next = body + LINK_BODY; next < end; ) {
@@ -186,6 +187,7 @@ const decodeLink = (
       // Not UTF-8: a name that no configuration could write.
       if (name.includes('\ufffd')) return malformed('name');
     } else if (type === K.IFLA_ADDRESS && size === 6) mac = formatMac(bytes, value);
+    else if (type === K.IFLA_MTU && size >= 4) mtu = u32(bytes, value);
     else if (type === K.IFLA_OPERSTATE && size >= 1) operState = bytes[value] as number;
     else if (type === K.IFLA_CARRIER && size >= 1) carrier = bytes[value] !== 0;
     next += aligned(stop - next);
@@ -201,6 +203,7 @@ const decodeLink = (
     flags: u32(bytes, body + 8),
     name,
     mac,
+    mtu,
     operState,
     carrier,
   };
@@ -240,6 +243,7 @@ const encodeLink = (message: LinkMessage): Uint8Array => {
     writeMac(message.mac, mac, 0);
     parts.push(attribute(K.IFLA_ADDRESS, mac));
   }
+  if (message.mtu !== null) parts.push(attribute(K.IFLA_MTU, word(message.mtu)));
   if (message.operState !== null) parts.push(attribute(K.IFLA_OPERSTATE, octet(message.operState)));
   if (message.carrier !== null) parts.push(attribute(K.IFLA_CARRIER, octet(message.carrier ? 1 : 0)));
   return assemble(message.change === 'new' ? K.RTM_NEWLINK : K.RTM_DELLINK, message, parts);

@@ -22,6 +22,7 @@ export const AF_INET6 = 10;
 /** Attributes of a link (linux/if_link.h). */
 export const IFLA_ADDRESS = 1;
 export const IFLA_IFNAME = 3;
+export const IFLA_MTU = 4;
 export const IFLA_OPERSTATE = 16;
 export const IFLA_EXT_MASK = 29;
 export const IFLA_CARRIER = 33;
@@ -99,6 +100,8 @@ export interface LinkMessage extends Header {
   readonly name: string;
   /** Null unless the hardware address has six octets. */
   readonly mac: Mac | null;
+  /** Octets of payload that a frame may have; null when absent. */
+  readonly mtu: number | null;
   /** RFC 2863 ifOperStatus as linux/if.h numbers it, null when absent. */
   readonly operState: number | null;
   readonly carrier: boolean | null;

@@ -1,5 +1,6 @@
 // What the main thread and the wire thread say to each other, and the memory they share.
 import type { MessagePort } from 'node:worker_threads';
+import type { SlowClient } from '../../machines/clients.ts';
 import type { Ip, Mac } from '../../machines/frames.ts';
 import type { Instance } from '../../machines/hello.ts';
 import type { Input } from '../../machines/inputs.ts';
@@ -64,6 +65,17 @@ export interface WireReport {
   readonly clients: Readonly<Record<Ip, { readonly clients: number; readonly clientsConfirmed: number }>>;
 }
 
+/** What `doctor --wire` asks of a daemon's wire thread. */
+export interface WireSeen extends Observed {
+  /** Logical milliseconds. */
+  readonly at: number;
+  readonly birth: Instance;
+  readonly transport: HelloTransport;
+  /** Interfaces with a packet socket. */
+  readonly listening: readonly string[];
+  readonly slowClients: readonly SlowClient[];
+}
+
 export type FromWire =
   | {
       readonly type: 'news';
@@ -77,7 +89,7 @@ export type FromWire =
       readonly helloLateness: readonly number[];
     }
   | { readonly type: 'report'; readonly id: number; readonly report: WireReport }
-  | { readonly type: 'observed'; readonly id: number; readonly observed: Observed }
+  | { readonly type: 'observed'; readonly id: number; readonly observed: WireSeen }
   /** Something the operator should know: a right that is missing, a socket that could not be opened. */
   | {
       readonly type: 'notice';

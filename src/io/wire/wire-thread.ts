@@ -49,6 +49,7 @@ const RECEIVE_BYTES = 2_048;
 const { origin, config, instance, hello, wakeFd, alive, flags, port } = workerData as WireThreadData;
 const now = createClock(origin);
 const step = createWireStep(config, instance);
+let birth = instance;
 let codec = helloCodec(hello);
 let transport: HelloTransport = hello.transport ?? 'ethernet';
 const observations = createObservations();
@@ -163,7 +164,8 @@ const lookBack = (): void => {
 /** Throws away what queued under the old birth (what is read first after a pause is stale), then starts anew. */
 const beBorn = (): void => {
   for (const socket of sockets.values()) socket.discard();
-  perform(now(), { type: 'born', instance: randomBytes(8).toString('hex') });
+  birth = randomBytes(8).toString('hex');
+  perform(now(), { type: 'born', instance: birth });
 };
 
 /** Interfaces on which no packet socket could be opened, and why. */
@@ -294,6 +296,18 @@ const obey = ({ command, birth }: Extract<ToWire, { type: 'command' }>): void =>
   perform(now(), { type: 'command', command, birth });
 };
 
+const observe = (id: number): void => {
+  const observed = {
+    ...observations.observed(),
+    at: now(),
+    birth,
+    transport,
+    listening: [...sockets.keys()],
+    slowClients: step.slowClients(),
+  };
+  say({ type: 'observed', id, observed });
+};
+
 const setSecrets = (secrets: HelloSecrets): void => {
   codec = helloCodec(secrets);
   transport = secrets.transport ?? 'ethernet';
@@ -310,8 +324,7 @@ const obeyMain = (): void => {
     const message = received.message as ToWire;
     if (message.type === 'command') obey(message);
     else if (message.type === 'report') report(message.id);
-    else if (message.type === 'observe')
-      say({ type: 'observed', id: message.id, observed: observations.observed() });
+    else if (message.type === 'observe') observe(message.id);
     else setSecrets(message.hello);
   }
 };

@@ -6,7 +6,6 @@ import type { Input } from '../../machines/inputs.ts';
 import type { WireCommand, WireConfig } from '../../machines/wire-facts.ts';
 import type { ClockOrigin } from '../clock.ts';
 import { O_CLOEXEC, O_NONBLOCK, pipe, write } from '../native/libc.ts';
-import type { Observed } from './observations.ts';
 import {
   type Advertise,
   type FromWire,
@@ -15,6 +14,7 @@ import {
   QUIT,
   type ToWire,
   type WireReport,
+  type WireSeen,
   type WireThreadData,
 } from './wire-protocol.ts';
 
@@ -54,7 +54,7 @@ export interface Wire {
   /** The thread's counters. Rejects when the thread does not answer within a second. */
   report(): Promise<WireReport>;
   /** What it has seen on the wire beside what matters to decisions. Rejects likewise. */
-  observe(): Promise<Observed>;
+  observe(): Promise<WireSeen>;
   /** Wakes and ends the thread; synchronous, so that an exit handler may call it. */
   stop(): void;
 }
@@ -91,13 +91,13 @@ export const startWire = (options: WireOptions): Wire => {
 
   const factListeners = new Set<(fact: WireFact) => void>();
   const advertiseListeners = new Set<(advertise: readonly Advertise[]) => void>();
-  const questions = new Map<number, (answer: WireReport | Observed) => void>();
+  const questions = new Map<number, (answer: WireReport | WireSeen) => void>();
   const measureListeners = new Set<(measured: Measured) => void>();
   let birth = options.instance;
   let nextQuestion = 1;
   let isStopped = false;
 
-  const answer = (id: number, what: WireReport | Observed): void => {
+  const answer = (id: number, what: WireReport | WireSeen): void => {
     questions.get(id)?.(what);
     questions.delete(id);
   };
@@ -169,7 +169,7 @@ export const startWire = (options: WireOptions): Wire => {
   };
   keepShowingLife(options.config.watchdogMs);
 
-  const ask = (type: 'report' | 'observe'): Promise<WireReport | Observed> =>
+  const ask = (type: 'report' | 'observe'): Promise<WireReport | WireSeen> =>
     new Promise((resolve, reject) => {
       const id = nextQuestion;
       nextQuestion += 1;
@@ -224,7 +224,7 @@ export const startWire = (options: WireOptions): Wire => {
       }
     },
     report: () => ask('report') as Promise<WireReport>,
-    observe: () => ask('observe') as Promise<Observed>,
+    observe: () => ask('observe') as Promise<WireSeen>,
     stop,
   };
 };

@@ -78,6 +78,7 @@ const link: LinkMessage = {
   family: 0,
   index: 5,
   hardwareType: 1,
+  mtu: 1500,
   flags: 0x11043,
   name: 'eth0',
   mac: '02:00:00:00:00:01',
@@ -85,7 +86,7 @@ const link: LinkMessage = {
   carrier: true,
 };
 const linkOctets = octets(
-  '48 00 00 00', // length 72
+  '50 00 00 00', // length 80
   '10 00', // RTM_NEWLINK
   '02 00', // MULTI
   '03 00 00 00', // sequence
@@ -97,6 +98,7 @@ const linkOctets = octets(
   '00 00 00 00', // change mask
   '09 00 03 00 65 74 68 30 00 00 00 00', // IFLA_IFNAME
   '0a 00 01 00 02 00 00 00 00 01 00 00', // IFLA_ADDRESS
+  '08 00 04 00 dc 05 00 00', // IFLA_MTU
   '05 00 10 00 06 00 00 00', // IFLA_OPERSTATE
   '05 00 21 00 01 00 00 00', // IFLA_CARRIER
 );
@@ -234,12 +236,12 @@ describe('the netlink codec', () => {
   for (const [title, bytes, expected] of [
     ['a datagram shorter than a header', linkOctets.slice(0, 15), ['header']],
     ['a length below a header', altered(linkOctets, 0, 15), ['header']],
-    ['a length beyond the datagram', altered(linkOctets, 0, 73), ['header']],
+    ['a length beyond the datagram', altered(linkOctets, 0, 81), ['header']],
     ['a length of zero', altered(linkOctets, 0, 0), ['header']],
     ['a link without its fixed part', altered(linkOctets.slice(0, 28), 0, 28), ['body']],
     ['an error without its number', altered(encodeMessage(messages[5]![1]).slice(0, 16), 0, 16), ['body']],
     ['an attribute shorter than its header', altered(linkOctets, 32, 3), ['attribute']],
-    ['an attribute beyond the message', altered(linkOctets, 64, 9), ['attribute']],
+    ['an attribute beyond the message', altered(linkOctets, 72, 9), ['attribute']],
     ['a prefix longer than the address', altered(addressV4Octets, 17, 33), ['address']],
     ['an IPv4 address of three octets', altered(addressV4Octets, 24, 7), ['address']],
     ['an address message without an address', altered(addressV4Octets.slice(0, 24), 0, 24), ['address']],

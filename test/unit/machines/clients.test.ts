@@ -137,3 +137,29 @@ test('a flood of made-up clients of many IPs is bounded in all', () => {
   const total = Object.values(clients.counts()).reduce((sum, { clients: count }) => sum + count, 0);
   assert.equal(total, MAX_CLIENTS);
 });
+
+test('who confirms late or never is remembered as slow until the next move, 256 at most', () => {
+  const clients = createClients();
+  for (const client of [A, B]) clients.learn(V4, client, START, false);
+  clients.ask(V4, START);
+  clients.confirm(V4, A.ip, START + 1_200);
+  run(clients, OVER_MS);
+  const slow = (client: Client, afterMs: number | null) => ({
+    ip: V4,
+    client: client.ip,
+    mac: client.mac,
+    movedAt: START,
+    afterMs,
+  });
+  assert.deepEqual(clients.slow(), [slow(A, 1_200), slow(B, null)]);
+  clients.ask(V4, START + 60_000);
+  clients.confirm(V4, A.ip, START + 60_010);
+  assert.deepEqual(clients.slow(), [slow(B, null)]);
+  for (let index = 0; index < 300; index += 1) {
+    const ip = `10.99.1.${index}`;
+    clients.learn(ip, A, START + 60_000, false);
+    clients.ask(ip, START + 60_000);
+  }
+  run(clients, 60_000 + OVER_MS);
+  assert.equal(clients.slow().length, 256);
+});
