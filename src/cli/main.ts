@@ -15,6 +15,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   journal: async () => (await import('./commands/journal.ts')).journal,
   diagram: async () => (await import('./commands/diagram.ts')).diagram,
   doctor: async () => (await import('./commands/doctor.ts')).doctor,
+  key: async () => (await import('./commands/key.ts')).key,
   'make-key': async () => (await import('./commands/make-key.ts')).makeKeyCommand,
   lab: async () => (await import('./commands/lab.ts')).lab,
 };
