@@ -9,6 +9,7 @@ import { type HelloFlags, type Instance, instanceOn } from './hello.ts';
 import type { Input } from './inputs.ts';
 import type { ServiceIpState } from './service-ip.ts';
 import type { Transition } from './side-by-side.ts';
+import { createStations, type Stations } from './stations.ts';
 
 /** A peer that fell silent, as this life heard it. */
 export interface Silence {
@@ -33,7 +34,7 @@ export interface Fact {
 /** First moments at which something was said or heard, by what it was. */
 export type Marks = ReadonlyMap<string, number>;
 
-export interface Chronicle {
+export interface Chronicle extends Stations {
   readonly node: NodeName;
   readonly instance: Instance;
   readonly version: string;
@@ -100,6 +101,7 @@ export const createChronicler = (
   const said = new Map<string, number>();
   const heard = new Map<string, number>();
   const instances = new Set<Instance>();
+  const stations = createStations(node);
   /** Whose claims are heard: the proven birth of each peer, by interface and name. */
   const peers = new Map<string, Instance>();
   let birth = instance;
@@ -192,6 +194,7 @@ export const createChronicler = (
       to = checkpoint.at;
       intervalMs = checkpoint.config?.heartbeat.intervalMs ?? intervalMs;
       listening = checkpoint.listening;
+      stations.begin(ref, checkpoint);
       for (const { name, peers: known } of checkpoint.segments) {
         instances.add(mine(name));
         for (const { fact } of known.peers) if (fact.proven) peers.set(`${name} ${fact.node}`, fact.instance);
@@ -220,6 +223,7 @@ export const createChronicler = (
       hear(at, input);
       say(at, effects);
       watchSilence(ref, at, input);
+      stations.step(ref, at, input);
       for (const effect of effects) {
         if (effect.type === 'exit') exitAt = at;
         if (effect.type !== 'record') continue;
@@ -245,6 +249,7 @@ export const createChronicler = (
       said,
       heard,
       intervalMs,
+      ...stations.end(),
     }),
   };
 };

@@ -34,6 +34,8 @@ export interface CoreConfig {
   readonly serviceIPs: readonly ServiceIpConfig[];
   readonly serve: 'host' | 'none';
   readonly probe: ProbeStyle;
+  /** Shadow mode: another program answers, and its use of the addresses is no conflict. Absent: no. */
+  readonly shadow?: true;
   readonly heartbeat: { readonly intervalMs: number; readonly deadAfterMs: number };
   readonly drain: {
     readonly windowMs: number;

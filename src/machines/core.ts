@@ -192,6 +192,8 @@ const changeInterface = (state: CoreState, fact: InterfaceFact): void => {
 };
 
 const hearRival = (state: CoreState, input: Extract<Input, { type: 'rival.heard' }>): void => {
+  // The program beside which this one runs in shadow mode: recorded, and compared by `timeline`.
+  if (state.config?.shadow === true) return;
   const service = state.services.all.get(input.ip);
   if (service !== undefined) {
     service.isKnownFree = false;

@@ -19,7 +19,7 @@ import { createHelloVoice, type HelloVoice } from './hello-voice.ts';
 import type { Input, InterfaceFact } from './inputs.ts';
 import { effectiveHoldMs, effectiveIntervalMs } from './segments.ts';
 import type { WireOutput } from './wire-facts.ts';
-import { isSending, macOf, type WireState } from './wire-state.ts';
+import { isSaying, macOf, type WireState } from './wire-state.ts';
 
 export interface HelloDesk {
   readonly name: string;
@@ -122,7 +122,7 @@ const compose = (state: WireState, desk: HelloDesk, at: number): HelloFrame | nu
 /** When the desk has something to send or to judge. */
 export const deskDeadline = (state: WireState, desk: HelloDesk): number | null => {
   const silence = desk.ears.nextDeadline();
-  if (macOf(state, desk.name) === null || !isSending(state)) return silence;
+  if (macOf(state, desk.name) === null || !isSaying(state)) return silence;
   const due = desk.voice.dueAt(intervalOf(state, desk));
   return silence === null ? due : Math.min(silence, due);
 };
@@ -133,7 +133,7 @@ export const runDesk = (state: WireState, desk: HelloDesk, at: number): readonly
   desk.ears.runClock(at, news);
   const outputs: WireOutput[] = news.map((input) => ({ type: 'fact', input }));
   if (desk.ears.heardVersion() !== desk.toldVersion) desk.voice.hurry();
-  if (!isSending(state) || at < desk.voice.dueAt(intervalOf(state, desk))) return outputs;
+  if (!isSaying(state) || at < desk.voice.dueAt(intervalOf(state, desk))) return outputs;
   const frame = compose(state, desk, at);
   if (frame === null) return outputs;
   state.counters.hellosSent += 1;

@@ -37,11 +37,13 @@ const isPeerMac = ({ desks }: WireState, mac: Mac): boolean => {
   return false;
 };
 
-/** A frame used a watched IP as its sender's: a rival, unless it is this node or a peer. */
+/**
+ * A frame used a watched IP as its sender's: a rival, unless it is this node or a peer. In shadow mode peers answer
+ * nothing either: what comes from their machines is the program's beside which they run.
+ */
 const hearRival = (state: WireState, at: number, name: string, ip: Ip, mac: Mac): readonly WireOutput[] => {
-  if (!state.watched.has(ip) || state.ownMacs.has(mac) || mac === ZERO_MAC || isPeerMac(state, mac)) {
-    return NOTHING;
-  }
+  if (!state.watched.has(ip) || state.ownMacs.has(mac) || mac === ZERO_MAC) return NOTHING;
+  if (state.config.announce && isPeerMac(state, mac)) return NOTHING;
   state.counters.rivals[ip] = (state.counters.rivals[ip] ?? 0) + 1;
   if (!state.rivals.isNews(at, ip, mac)) return NOTHING;
   return [{ type: 'fact', input: { type: 'rival.heard', ip, interface: name, mac } }];

@@ -10,6 +10,8 @@ export interface WireConfig {
   readonly node: NodeName;
   /** False in shadow mode: nothing is sent, nothing is answered. */
   readonly announce: boolean;
+  /** In shadow mode hellos leave all the same, for other nodes in shadow mode. Absent: no. */
+  readonly shadowHellos?: boolean;
   readonly refreshMs: number;
   /** No sign of life from the main thread for this long: shut everything. */
   readonly watchdogMs: number;

@@ -99,6 +99,10 @@ export const createWireState = (config: WireConfig, instance: Instance): WireSta
 /** Frames leave: not in shadow mode, not while shut. What does not leave is not counted either. */
 export const isSending = ({ config, isShut }: WireState): boolean => config.announce && !isShut;
 
+/** Hellos leave: always where frames do, in shadow mode if it is wanted. */
+export const isSaying = ({ config, isShut }: WireState): boolean =>
+  (config.announce || config.shadowHellos === true) && !isShut;
+
 /** The MAC that answers on an interface, or null while it is down or gone. */
 export const macOf = ({ interfaces }: WireState, name: string): Mac | null => {
   const fact = interfaces.get(name);

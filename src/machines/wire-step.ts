@@ -18,7 +18,7 @@ import {
 import { beginLookingBack, lookBackAt, othersWereAwake } from './oversleep.ts';
 import { effectiveHoldMs } from './segments.ts';
 import type { WireCommand, WireConfig, WireCounters, WireEvent, WireOutput } from './wire-facts.ts';
-import { createWireState, isSending, macOf, type WireState } from './wire-state.ts';
+import { createWireState, isSaying, isSending, macOf, type WireState } from './wire-state.ts';
 
 export interface WireStep {
   /** Takes one event at logical time `at` (milliseconds). Outputs are in the order in which they must leave. */
@@ -323,7 +323,10 @@ const earlier = (a: number | null, b: number | null): number | null => {
 
 export const createWireStep = (config: WireConfig, instance: Instance): WireStep => {
   const state = createWireState(config, instance);
-  const isMuted = ({ type }: WireOutput): boolean => type === 'send' || type === 'advertise';
+  const isMuted = (output: WireOutput): boolean => {
+    if (output.type === 'send') return output.frame.kind !== 'hello' || !isSaying(state);
+    return output.type === 'advertise';
+  };
   return {
     step: (at, event) => {
       const outputs = dispatch(state, at, event);

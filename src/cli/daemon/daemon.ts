@@ -43,14 +43,19 @@ import { createLive } from './live.ts';
 import { createLog } from './log.ts';
 import { performEffects } from './performers.ts';
 import { controlRoutes, httpRoutes, looksOf, metricsRoutes, type RouteParts, statusWith } from './routes.ts';
+import { shadowHost } from './shadow-host.ts';
 
 /** How long the API server has to hear that this node goes. */
 const GOODBYE_MS = 1_000;
 
-/** What only a start can change: sockets are open, addresses stand, the journal and the claims bear this name. */
+/**
+ * What only a start can change: sockets are open, addresses stand, the journal and the claims bear this name. Out of
+ * shadow mode it goes by a start's listening and probing, into it by a stop's handing over.
+ */
 const FIXED_KEYS = [
   'node',
   'serve',
+  'announce',
   'journal',
   'control',
   'http',
@@ -62,6 +67,7 @@ const FIXED_KEYS = [
 const wireConfigOf = (config: Config, clusterIps: readonly Ip[]): WireConfig => ({
   node: config.node,
   announce: config.announce,
+  shadowHellos: config.heartbeat.inShadow,
   refreshMs: config.announcements.refreshMs,
   watchdogMs: config.watchdogMs,
   heartbeat: { intervalMs: config.heartbeat.intervalMs, deadAfterMs: config.heartbeat.deadAfterMs },
@@ -71,7 +77,9 @@ const wireConfigOf = (config: Config, clusterIps: readonly Ip[]): WireConfig => 
 /** The keys that hellos are signed with; a key file that cannot be read now keeps those known before. */
 const createSecrets = (log: Logger): ((config: Config) => HelloSecrets) => {
   let known: readonly Uint8Array[] = [];
-  return ({ heartbeat: { keyFile, group, transport } }) => {
+  return ({ heartbeat: { keyFile, group: name, transport }, announce }) => {
+    // A group of their own, whose name nobody can configure: who answers must never give way to who does not.
+    const group = announce ? name : `${name} in shadow`;
     if (keyFile === null) {
       known = [];
       log.warn(
@@ -89,11 +97,9 @@ const createSecrets = (log: Logger): ((config: Config) => HelloSecrets) => {
 
 /** `loaded` with what cannot change while running as it was; says which keys wait for a restart. */
 const keepFixed = (running: Config, loaded: Config, log: Logger): Config => {
-  // Whoever announces holds a Lease and writes objects: that is taken up at a start (kubernetes/cluster.ts).
-  const keys = running.cluster === 'kubernetes' ? ([...FIXED_KEYS, 'announce'] as const) : FIXED_KEYS;
-  const kept = keys.filter((key) => !isDeepStrictEqual(running[key], loaded[key]));
+  const kept = FIXED_KEYS.filter((key) => !isDeepStrictEqual(running[key], loaded[key]));
   if (kept.length > 0) log.warn({ kept }, `${kept.join(', ')}: changed in the file; that takes a restart`);
-  return { ...loaded, ...Object.fromEntries(keys.map((key) => [key, running[key]])) };
+  return { ...loaded, ...Object.fromEntries(FIXED_KEYS.map((key) => [key, running[key]])) };
 };
 
 /**
@@ -188,7 +194,8 @@ export const runDaemon = async (
   wire.onMeasured(metrics.measured);
   const icmpv6 = openIcmpv6Sockets();
   const stateDirectory = dirname(config.control);
-  const host = config.serve === 'host' ? openServeHost({ stateDirectory, onFact: tell }) : null;
+  const realHost = config.serve === 'host' ? openServeHost({ stateDirectory, onFact: tell }) : null;
+  const host = realHost === null || config.announce ? realHost : shadowHost(realHost, tell);
 
   const configureWire = (): void =>
     wire.command({ type: 'configure', config: wireConfigOf(config, clusterIps) });
@@ -246,6 +253,7 @@ export const runDaemon = async (
     wire,
     icmpv6,
     host,
+    isShadow: !config.announce,
     metrics,
     log,
     stateDirectory: directory,
@@ -284,6 +292,7 @@ export const runDaemon = async (
   const findings = (): readonly string[] => {
     const failing = journal.failing();
     return [
+      ...(config.announce ? [] : ['shadow mode (announce: false): decides and records, answers nothing']),
       ...(config.heartbeat.keyFile === null
         ? ['hellos are not signed: anyone on the segment can take an IP']
         : []),

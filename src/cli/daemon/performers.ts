@@ -22,6 +22,8 @@ export interface Performers {
   readonly icmpv6: Icmpv6Sockets;
   /** Null where something else accepts the traffic (`serve: none`). */
   readonly host: ServeHost | null;
+  /** Shadow mode: no group is joined, since the kernel would report that on the wire. */
+  readonly isShadow: boolean;
   readonly metrics: Metrics;
   readonly log: Logger;
   /** Where the mark of a drained node is kept. */
@@ -62,7 +64,7 @@ const rememberDrained = ({ stateDirectory, log }: Performers, drained: boolean):
 
 /** Subscribes every performer. The order matters where several take part in one turn. */
 export const performEffects = (effects$: Observable<readonly Effect[]>, performers: Performers): void => {
-  const { wire, host, core, icmpv6, log, leave } = performers;
+  const { wire, host, core, icmpv6, log, leave, isShadow } = performers;
   const record = createRecorder(performers);
   effectsOf(effects$, 'listen').subscribe((effects) => {
     for (const { interfaces } of effects) host?.prepare(interfaces);
@@ -75,6 +77,7 @@ export const performEffects = (effects$: Observable<readonly Effect[]>, performe
     effectsOf(effects$, 'address.remove').subscribe((effects) => queue('remove', ipsOf(effects)));
   }
   effectsOf(effects$, 'group.join', 'group.leave').subscribe((effects) => {
+    if (isShadow) return;
     // One look for all: a view is as long as the list of service IPs.
     const indices = new Map(core.view().interfaces.map(({ name, index }) => [name, index]));
     for (const effect of effects) joinOrLeave(performers, effect, indices);

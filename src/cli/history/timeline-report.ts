@@ -1,11 +1,13 @@
 // The timeline of several nodes' journals: findings judged, JSON, and a table for people.
 
 import { DRIFT } from '../../machines/clock-offsets.ts';
+import { compare, usesOf } from '../../machines/incumbents.ts';
 import type { Between, Ownership, Tenure } from '../../machines/ownership.ts';
 import { isLonger } from '../../machines/ownership.ts';
 import { table } from '../table.ts';
 import { duration, momentsBetween } from './moments.ts';
 import { shortRef } from './refs.ts';
+import { wireJson, wireText } from './shadow-report.ts';
 
 /** What counts as a finding: longer than this, whatever the clocks. */
 export interface Limits {
@@ -54,6 +56,11 @@ const betweenJson = (findings: readonly Between[]) => (between: Between) => ({
   finding: findings.includes(between),
 });
 
+const wireOf = (ownership: Ownership) => {
+  const uses = usesOf(ownership);
+  return [uses, compare(ownership, uses)] as const;
+};
+
 /** Everything, for scripts. */
 export const timelineJson = (ownership: Ownership, findings: Findings, problems: readonly string[]) => ({
   clocks: ownership.lanes.map(({ life, clock, from, to, ending }) => ({
@@ -65,10 +72,12 @@ export const timelineJson = (ownership: Ownership, findings: Findings, problems:
     ending,
     offsetMs: micro(clock.offsetMs),
     errorMs: micro(clock.errorMs),
+    shadow: life.isShadow,
   })),
   owners: ownership.tenures.map(tenureJson),
   gaps: ownership.gaps.map(betweenJson(findings.gaps)),
   overlaps: ownership.overlaps.map(betweenJson(findings.overlaps)),
+  wire: wireJson(...wireOf(ownership)),
   problems,
 });
 
@@ -146,6 +155,7 @@ export const timelineText = (ownership: Ownership, findings: Findings): string =
     ].sort((a, b) => a.at - b.at);
     parts.push([ip, table([HEAD, ...rows.map(({ cells }) => cells)])].join('\n'));
   }
+  parts.push(...wireText(ownership, ...wireOf(ownership), moment));
   const { gaps, overlaps } = findings;
   parts.push(
     `${gaps.length} gaps and ${overlaps.length} overlaps beyond what the clocks may be off and is allowed`,

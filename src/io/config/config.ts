@@ -26,6 +26,8 @@ export interface Config {
     readonly group: string;
     /** `udp`: for networks that lose what is not IP; the same on all nodes. */
     readonly transport: 'ethernet' | 'udp';
+    /** In shadow mode hellos leave, for other nodes in shadow mode: they decide together. */
+    readonly inShadow: boolean;
   };
   readonly drain: {
     readonly windowMs: number;
@@ -64,6 +66,7 @@ export const toCoreConfig = (config: Config): CoreConfig => ({
   ...(config.cluster === 'kubernetes' ? { cluster: config.cluster } : {}),
   serve: config.serve,
   probe: config.probe,
+  ...(config.announce ? {} : { shadow: true as const }),
   heartbeat: { intervalMs: config.heartbeat.intervalMs, deadAfterMs: config.heartbeat.deadAfterMs },
   drain: config.drain,
   rebalance: config.rebalance.mode === 'gentle' ? { intervalMs: config.rebalance.intervalMs } : null,

@@ -31,6 +31,7 @@ export const formatConfig = (config: Config): string => {
       keyFile: heartbeat.keyFile,
       group: heartbeat.group,
       transport: heartbeat.transport,
+      inShadow: heartbeat.inShadow,
     },
     drain: {
       window: formatDuration(drain.windowMs),

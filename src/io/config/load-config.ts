@@ -83,6 +83,7 @@ const toConfig = (file: ConfigFile, node: string): Config => ({
     keyFile: file.heartbeat.keyFile,
     group: file.heartbeat.group,
     transport: file.heartbeat.transport,
+    inShadow: file.heartbeat.inShadow,
   },
   drain: { windowMs: file.drain.window, quietMs: file.drain.quiet, style: file.drain.style },
   rebalance: { mode: file.rebalance.mode, intervalMs: file.rebalance.interval },

@@ -140,6 +140,7 @@ const HEARTBEAT = {
   keyFile: read(readPath, 'an absolute path').nullable().default(null),
   group: read(readNodeName, 'a name such as default').default('default'),
   transport: oneOf(['ethernet', 'udp']).default('ethernet'),
+  inShadow: flag().default(false),
 };
 const DRAIN = {
   window: duration(SECOND, HOUR).default(120 * SECOND),

@@ -39,7 +39,14 @@ const DEFAULTS: Config = {
   announce: true,
   probe: 'quick',
   announcements: { refreshMs: 60_000 },
-  heartbeat: { intervalMs: 50, deadAfterMs: 200, keyFile: null, group: 'default', transport: 'ethernet' },
+  heartbeat: {
+    intervalMs: 50,
+    deadAfterMs: 200,
+    keyFile: null,
+    group: 'default',
+    transport: 'ethernet',
+    inShadow: false,
+  },
   drain: { windowMs: 120_000, quietMs: 10_000, style: 'prompt' },
   rebalance: { mode: 'off', intervalMs: 30_000 },
   watchdogMs: 3000,
@@ -88,6 +95,7 @@ test("the contract's example is accepted, and its addresses become canonical", (
       keyFile: '/etc/holdfast/keys',
       group: 'default',
       transport: 'ethernet',
+      inShadow: false,
     },
   });
 });
