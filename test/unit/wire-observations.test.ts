@@ -79,6 +79,13 @@ test('births, strangers and announcements are bounded: the longest unheard go', 
   assert.equal(hellos.at(-1)?.instance, '19999');
 });
 
+test('of a flood of refused hellos some are noted, one in two milliseconds at most', () => {
+  const seen = createObservations();
+  for (let at = 0; at < 1_000; at += 0.01) seen.refused(at, 'eth0', 'hello-malformed', new Uint8Array(60));
+  const count = seen.observed().strangers[0]?.count ?? 0;
+  assert.ok(count > 400 && count <= 500, `${count}`);
+});
+
 test('refused frames that are no hellos say nothing of nodes', () => {
   const seen = createObservations();
   for (const reason of ['checksum', 'arp-length', 'hello-truncated'] as const)

@@ -2,11 +2,11 @@
 // service IPs by ARP probes, which are the one ARP frame that changes nobody's cache (RFC 5227 §2.1.1: the sender's
 // address is zero). It never says a hello and never announces.
 import { setTimeout as sleep } from 'node:timers/promises';
-import { ETHERTYPE_HELLO, ETHERTYPE_IPV4 } from '../../io/packets/ethernet.ts';
 import { decodeFrame, encodeFrame } from '../../io/packets/frame.ts';
-import type { HelloCodec } from '../../io/packets/hello-codec.ts';
-import { createObservations, type Observed } from '../../io/wire/observations.ts';
+import { createFrameDecoder } from '../../io/wire/frame-decoder.ts';
+import type { Observed } from '../../io/wire/observations.ts';
 import { openPacketSocket, type PacketSocket } from '../../io/wire/packet-socket.ts';
+import type { HelloSecrets } from '../../io/wire/wire-protocol.ts';
 import { familyOf, type Ip, type Mac } from '../../machines/frames.ts';
 import { arpProbe } from '../../machines/neighbor-frames.ts';
 import type { Asked } from './wire-view.ts';
@@ -21,7 +21,8 @@ export interface Port {
 const LOOK_MS = 20;
 /** Frames taken at once, so that a flood does not keep this process from ending. */
 const FRAMES_A_LOOK = 2_048;
-const RECEIVE_BYTES = 2_048;
+/** More than an ARP reply has. */
+const RECEIVE_BYTES = 128;
 /** Questions asked in all: one for each IP would be a burst on a segment of thousands. */
 const MAX_QUESTIONS = 16;
 const BETWEEN_QUESTIONS_MS = 20;
@@ -41,35 +42,28 @@ const open = async <T>(
   }
 };
 
-const bytes = new Uint8Array(RECEIVE_BYTES);
-
-const emptied = (socket: PacketSocket, take: (length: number) => void): void => {
+/** Reads what has queued into `bytes`, frame by frame. */
+const emptied = (socket: PacketSocket, bytes: Uint8Array, take: (length: number) => void): void => {
   for (let left = FRAMES_A_LOOK; left > 0; left -= 1) {
     const length = socket.receive(bytes);
     if (length <= 0) return;
-    take(Math.min(length, RECEIVE_BYTES));
+    take(length);
   }
 };
 
 /** Listens for `forMs` and sends nothing. Throws SystemError where packet sockets are refused. */
-export const listen = (ports: readonly Port[], codec: HelloCodec, forMs: number): Promise<Observed> =>
+export const listen = (ports: readonly Port[], secrets: HelloSecrets, forMs: number): Promise<Observed> =>
   open(ports, async (sockets) => {
-    const observations = createObservations();
+    const decoder = createFrameDecoder(secrets, () => {});
     const until = performance.now() + forMs;
     while (performance.now() < until) {
       await sleep(LOOK_MS);
-      for (const socket of sockets) {
-        emptied(socket, (length) => {
-          const at = performance.now();
-          const type = ((bytes[12] as number) << 8) | (bytes[13] as number);
-          const isHello = type === ETHERTYPE_HELLO || type === ETHERTYPE_IPV4;
-          const frame = isHello ? codec.read(bytes, length) : decodeFrame(bytes, length);
-          if (frame.kind === 'dropped') observations.refused(at, socket.name, frame.reason, bytes);
-          else observations.frame(at, socket.name, frame, type === ETHERTYPE_IPV4 ? 'udp' : 'ethernet');
-        });
-      }
+      for (const socket of sockets)
+        emptied(socket, decoder.bytes, (length) =>
+          decoder.note(performance.now(), socket.name, decoder.decode(length)),
+        );
     }
-    return observations.observed();
+    return decoder.observed();
   });
 
 /** Asks who has each IPv4 address of `wanted` (MAX_QUESTIONS at most), and gathers who answers within a second. */
@@ -88,9 +82,10 @@ export const ask = (
       await sleep(BETWEEN_QUESTIONS_MS);
     }
     await sleep(asked.length === 0 ? 0 : ANSWER_MS);
+    const bytes = new Uint8Array(RECEIVE_BYTES);
     for (const socket of sockets) {
-      emptied(socket, (length) => {
-        const frame = decodeFrame(bytes, length);
+      emptied(socket, bytes, (length) => {
+        const frame = decodeFrame(bytes, Math.min(length, RECEIVE_BYTES));
         if (frame.kind === 'arp' && frame.operation === 'reply') answers.get(frame.spa)?.add(frame.sha);
       });
     }

@@ -4,7 +4,6 @@ import type { Config } from '../../io/config/config.ts';
 import { requestControl, UnreachableError } from '../../io/control/control-socket.ts';
 import { readKeys } from '../../io/keys.ts';
 import { SystemError } from '../../io/native/libc.ts';
-import { helloCodec } from '../../io/packets/hello-codec.ts';
 import { CommandError, EXIT } from '../command.ts';
 import type { WireSight } from '../daemon/wire-sight.ts';
 import { type Finding, fail, ok } from './finding.ts';
@@ -64,8 +63,7 @@ const withoutDaemon = async (config: Config, socket: string, forMs: number): Pro
   const read = keyFile === null ? null : readKeys(keyFile);
   if (read?.ok === false)
     return [fail('wire', `${read.problem}: hellos cannot be verified`, 'a key file that can be read')];
-  const codec = helloCodec({ keys: read?.keys ?? [], group });
-  const observed = await listen(ports, codec, forMs).catch(refuse);
+  const observed = await listen(ports, { keys: read?.keys ?? [], group, transport }, forMs).catch(refuse);
   const view: WireView = {
     ...observed,
     at: performance.now(),

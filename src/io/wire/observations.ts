@@ -29,6 +29,7 @@ export interface Stranger {
   readonly interface: string;
   readonly mac: Mac;
   readonly reason: DropReason;
+  /** How often it was noted: of a flood only some are. */
   readonly count: number;
   readonly lastAt: number;
 }
@@ -63,6 +64,8 @@ const MAX_STRANGERS = 64;
 /** More service IPs than a segment is tested with, some 2 MB. */
 const MAX_ANNOUNCEMENTS = 16_384;
 const WINDOW_MS = 60_000;
+/** Refused hellos noted no faster than a node may say them: a flood must cost next to nothing. */
+const REFUSED_SPACING_MS = 2;
 
 interface Birth {
   hello: HelloFrame;
@@ -93,6 +96,7 @@ export const createObservations = (): Observations => {
   const births = new Map<string, Birth>();
   const strangers = new Map<string, Stranger>();
   const announcements = new Map<string, SeenAnnouncement>();
+  let refusedAt = Number.NEGATIVE_INFINITY;
 
   const hear = (at: number, name: string, hello: HelloFrame, transport: HelloTransport): void => {
     const key = `${name} ${hello.instance}`;
@@ -141,7 +145,9 @@ export const createObservations = (): Observations => {
       );
     },
     refused: (at, name, reason, bytes) => {
+      if (at < refusedAt + REFUSED_SPACING_MS) return;
       if (!reason.startsWith('hello-') || reason === 'hello-truncated') return;
+      refusedAt = at;
       const mac = readEthernetSource(bytes);
       const key = `${name} ${mac} ${reason}`;
       const count = (strangers.get(key)?.count ?? 0) + 1;

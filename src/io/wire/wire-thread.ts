@@ -2,26 +2,22 @@
 // does delays an answer. It only moves bytes; what to do with a frame is the wire step's word (src/machines).
 import { randomBytes } from 'node:crypto';
 import { receiveMessageOnPort, workerData } from 'node:worker_threads';
-import type { DroppedFrame, Ip } from '../../machines/frames.ts';
-import type { HelloFrame } from '../../machines/hello.ts';
-import type { WireEvent, WireFrame, WireOutput } from '../../machines/wire-facts.ts';
+import type { Ip } from '../../machines/frames.ts';
+import type { WireEvent, WireOutput } from '../../machines/wire-facts.ts';
 import { createWireStep } from '../../machines/wire-step.ts';
 import { createClock } from '../clock.ts';
 import { type InterfaceFact, openLinkMonitor } from '../host/link-monitor.ts';
 import { close, lockCode, read, SystemError, scheduleRealTime } from '../native/libc.ts';
 import { isLinkLocal } from '../packets/address.ts';
-import { ETHERTYPE_HELLO, ETHERTYPE_IPV4 } from '../packets/ethernet.ts';
-import { decodeFrame, writeFrame } from '../packets/frame.ts';
-import { helloCodec, LONGEST_HELLO } from '../packets/hello-codec.ts';
-import type { HelloTransport } from '../packets/hello-udp.ts';
+import { writeFrame } from '../packets/frame.ts';
+import { LONGEST_HELLO } from '../packets/hello-codec.ts';
 import { createCarriedWatch } from './carried-watch.ts';
-import { createObservations } from './observations.ts';
+import { createFrameDecoder } from './frame-decoder.ts';
 import { openPacketSocket, type PacketSocket } from './packet-socket.ts';
 import { createPollSet } from './poll-set.ts';
 import {
   type Advertise,
   type FromWire,
-  type HelloSecrets,
   MAIN_ALIVE_AT,
   QUIT,
   type ToWire,
@@ -43,16 +39,10 @@ const LINGER_MS = 0.05;
 const REOPEN_MS = 1_000;
 /** How many measurements of lateness are told together when there is no other news. */
 const LATENESS_BATCH = 64;
-/** Longer than any frame that is parsed; what is longer is cut by the kernel and still counted right. */
-const RECEIVE_BYTES = 2_048;
-
 const { origin, config, instance, hello, wakeFd, alive, flags, port } = workerData as WireThreadData;
 const now = createClock(origin);
 const step = createWireStep(config, instance);
 let birth = instance;
-let codec = helloCodec(hello);
-let transport: HelloTransport = hello.transport ?? 'ethernet';
-const observations = createObservations();
 const monitor = openLinkMonitor();
 const interfaces = new Map<string, InterfaceFact>();
 const sockets = new Map<string, PacketSocket>();
@@ -68,12 +58,14 @@ let converged: number[] = [];
 let left: number[] = [];
 let helloLateness: number[] = [];
 
-const received = new Uint8Array(RECEIVE_BYTES);
 // One view per length: typed arrays are costly to make, and most frames have one of three lengths.
 const sending = new Uint8Array(LONGEST_HELLO);
 const views = new Map<number, Uint8Array>();
 
 const say = (message: FromWire): void => port.postMessage(message);
+const decoder = createFrameDecoder(hello, (message) =>
+  say({ type: 'notice', level: 'warn', code: 'hello-transport', message }),
+);
 const count = (table: Record<string, number>, key: string): void => {
   table[key] = (table[key] ?? 0) + 1;
 };
@@ -97,7 +89,7 @@ const transmit = (output: Extract<WireOutput, { type: 'send' }>): void => {
   const socket = sockets.get(output.interface);
   if (socket === undefined) return count(sendErrors, 'no-socket');
   const { frame } = output;
-  const length = frame.kind === 'hello' ? codec.write(frame, sending) : writeFrame(frame, sending);
+  const length = frame.kind === 'hello' ? decoder.writeHello(frame, sending) : writeFrame(frame, sending);
   let view = views.get(length);
   if (view === undefined) {
     view = sending.subarray(0, length);
@@ -279,7 +271,7 @@ const report = (id: number): void => {
       sendErrors,
       unopened,
       framesRead,
-      otherTransport: observations.otherTransport(now(), transport).map(({ node }) => node),
+      otherTransport: decoder.otherTransport(now()),
       answering,
       clients,
       staleClients,
@@ -298,19 +290,14 @@ const obey = ({ command, birth }: Extract<ToWire, { type: 'command' }>): void =>
 
 const observe = (id: number): void => {
   const observed = {
-    ...observations.observed(),
+    ...decoder.observed(),
     at: now(),
     birth,
-    transport,
+    transport: decoder.transport(),
     listening: [...sockets.keys()],
     slowClients: step.slowClients(),
   };
   say({ type: 'observed', id, observed });
-};
-
-const setSecrets = (secrets: HelloSecrets): void => {
-  codec = helloCodec(secrets);
-  transport = secrets.transport ?? 'ethernet';
 };
 
 const wakeBytes = new Uint8Array(64);
@@ -325,52 +312,21 @@ const obeyMain = (): void => {
     if (message.type === 'command') obey(message);
     else if (message.type === 'report') report(message.id);
     else if (message.type === 'observe') observe(message.id);
-    else setSecrets(message.hello);
+    else decoder.setSecrets(message.hello);
   }
-};
-
-/** The kernel has taken a priority tag out; its filter lets no IPv4 in but hellos. */
-const etherType = (): number => ((received[12] as number) << 8) | (received[13] as number);
-
-const decode = (length: number): WireFrame | DroppedFrame => {
-  const type = etherType();
-  return type === ETHERTYPE_HELLO || type === ETHERTYPE_IPV4
-    ? codec.read(received, length)
-    : decodeFrame(received, length);
-};
-
-/** Births of which it was said that their transport is another. */
-const saidOf = new Set<string>();
-/** Somebody with the key may say hellos under ever new births; nobody reads so many lines. */
-const MAX_SAID = 64;
-
-const noteTransport = ({ node, instance: birth }: HelloFrame, theirs: HelloTransport): void => {
-  if (theirs === transport || saidOf.has(birth) || saidOf.size >= MAX_SAID) return;
-  saidOf.add(birth);
-  const message = `${node} says its hellos over ${theirs}, this node over ${transport}: where one of the two does not pass, one of the nodes is deaf; heartbeat.transport is to be the same everywhere`;
-  say({ type: 'notice', level: 'warn', code: 'hello-transport', message });
-};
-
-const take = (at: number, name: string, frame: WireFrame): void => {
-  const by = etherType() === ETHERTYPE_IPV4 ? 'udp' : 'ethernet';
-  observations.frame(at, name, frame, by);
-  if (frame.kind === 'hello') noteTransport(frame, by);
-  perform(at, { type: 'frame', interface: name, frame });
 };
 
 const readFrames = (socket: PacketSocket): void => {
   for (let index = 0; index < FRAMES_PER_TURN; index += 1) {
-    const length = socket.receive(received);
+    const length = socket.receive(decoder.bytes);
     if (length === 0) return;
     if (length < 0) return count(sendErrors, new SystemError('recv', -length).code);
     framesRead += 1;
-    const frame = decode(Math.min(length, RECEIVE_BYTES));
-    if (frame.kind !== 'dropped') {
-      take(now(), socket.name, frame);
-      continue;
-    }
-    count(dropped, frame.reason);
-    observations.refused(now(), socket.name, frame.reason, received);
+    const frame = decoder.decode(length);
+    const at = now();
+    decoder.note(at, socket.name, frame);
+    if (frame.kind === 'dropped') count(dropped, frame.reason);
+    else perform(at, { type: 'frame', interface: socket.name, frame });
   }
 };
 
