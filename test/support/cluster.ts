@@ -7,10 +7,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 import { type Holding, holdings as holdingsOf } from '../../src/cli/lab/holdings.ts';
-
-
-import { withRecordedGaps } from '../../src/cli/lab/recorded-gaps.ts';
 import { type LabNode, waitFor } from '../../src/cli/lab/lab-node.ts';
+import { withRecordedGaps } from '../../src/cli/lab/recorded-gaps.ts';
 import {
   playOn,
   type Scenario,

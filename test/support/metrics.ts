@@ -18,6 +18,7 @@ export const healthySnapshot = (node: string): MetricsSnapshot => ({
   sendErrors: {},
   rivals: {},
   peers: ['alive', 'alive'],
+  otherTransport: 0,
   journalLate: 0,
   journalBytes: 4_096,
   journalLost: 0,
