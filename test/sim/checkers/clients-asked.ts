@@ -45,7 +45,9 @@ export const clientsAsked: CreateChecker = ({ world, answerers, report }) => {
       const key = `${node} ${ip}`;
       settled.delete(key);
       const now = world.queue.now();
-      const asked = [...(known.get(key) ?? [])].filter(([, at]) => now - at < LATELY_MS).map(([mac]) => mac);
+      // Whom it could not hear when it asked last it has forgotten.
+      const from = Math.max(now - LATELY_MS, world.health.fitSince(node) ?? Number.POSITIVE_INFINITY);
+      const asked = [...(known.get(key) ?? [])].filter(([, at]) => at > from).map(([mac]) => mac);
       if (!isAnswering || asked.length === 0) return;
       settled.set(key, new Set());
       world.queue.after(WITHIN_MS, () => judge(node, ip, now, asked));

@@ -7,14 +7,17 @@ import type { CreateChecker } from './checker.ts';
 /** Seen at the next look (50 ms), asked at the pace of questions; twice. */
 const ASKED_MS = 500;
 /** When clients are looked for, and what is on its way to the core, which hears of them four times in a quiet time. */
-const LATENESS_MS = 150;
+const LATENESS_MS = 200;
+const NEWS_SHARE = 0.6;
+/** Of one client: enough to find one that was not just on its way. */
+const MAX_PACKETS = 64;
 
 export const staleClients: CreateChecker = ({ world, answerers, report }) => {
   const { windowMs, quietMs } = world.profile.drain;
   /** `node ip` → since when it drains. */
   const draining = new Map<string, number>();
-  /** `node ip client` → since when it sends there unasked, and when it did last. */
-  const sending = new Map<string, { since: number; last: number }>();
+  /** `node ip client` → since when it sends there unasked, and when it did lately. */
+  const sending = new Map<string, { since: number; packets: number[] }>();
   /** `node client` → when it was sent a frame of its own last: at most so many questions a drain. */
   const asked = new Map<string, number>();
   let patientAt = Number.NEGATIVE_INFINITY;
@@ -44,8 +47,10 @@ export const staleClients: CreateChecker = ({ world, answerers, report }) => {
     const since = draining.get(`${node} ${ip}`);
     const now = world.queue.now();
     if (since === undefined || now - since >= windowMs - LATENESS_MS || !isJudged(node, since)) return;
-    for (const [key, { last }] of sending) {
-      if (!key.startsWith(`${node} ${ip} `) || now - last > quietMs / 2 - LATENESS_MS) continue;
+    for (const [key, { packets }] of sending) {
+      if (!key.startsWith(`${node} ${ip} `)) continue;
+      const last = packets.findLast((at) => now - at >= LATENESS_MS && now - at <= quietMs * NEWS_SHARE);
+      if (last === undefined) continue;
       const client = key.split(' ')[2];
       report(ip, `${node} ended its drain ${(now - last).toFixed(0)} ms after ${client} had sent there`);
     }
@@ -75,9 +80,10 @@ export const staleClients: CreateChecker = ({ world, answerers, report }) => {
       const now = world.queue.now();
       if (since === undefined || now - since < LATENESS_MS) return;
       const key = `${node} ${ip} ${client}`;
-      const known = sending.get(key) ?? { since: now, last: now };
+      const known = sending.get(key) ?? { since: now, packets: [] };
       sending.set(key, known);
-      known.last = now;
+      known.packets.push(now);
+      if (known.packets.length > MAX_PACKETS) known.packets.shift();
       const from = Math.max(known.since, followedSince(node, ip), world.lossyUntil());
       const wasAsked = (asked.get(`${node} ${client}`) ?? Number.NEGATIVE_INFINITY) >= since;
       if (wasAsked || now - from < ASKED_MS || !isJudged(node, since)) return;

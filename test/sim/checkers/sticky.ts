@@ -7,6 +7,8 @@ import type { CreateChecker } from './checker.ts';
 import { createSpokenFor } from './spoken-for.ts';
 
 const PLANNED_MS = 10_000;
+/** Start, whole tables, and what may be probed. */
+const SETTLED_MS = 5_000;
 
 export const sticky: CreateChecker = ({ world, answerers, intervalMs, holdMs, report }) => {
   const spokenFor = createSpokenFor(world);
@@ -61,6 +63,13 @@ export const sticky: CreateChecker = ({ world, answerers, intervalMs, holdMs, re
       ?.checkpoint()
       .services.some((service) => service.ip === ip && service.context.weak) ?? false;
 
+  /** Everybody who is left agrees on the order, and each leaves those before it their time. */
+  const isSettled = (): boolean =>
+    [...world.nodes.values()].every(({ name, isRunning }) => {
+      const from = health.fitSince(name);
+      return !isRunning() || (from !== null && world.queue.now() - from >= SETTLED_MS);
+    });
+
   return {
     claim: 'a healthy IP never moves without a cause',
     onDisturbed: () => {
@@ -86,7 +95,7 @@ export const sticky: CreateChecker = ({ world, answerers, intervalMs, holdMs, re
         if (!isUntouched(owner) || !isUntouched(node) || !wereConnected(owner, node)) continue;
         // Two that took at the same moment, neither having heard the other: the better claim wins.
         const since = answerers.of(ip).get(owner) ?? Number.NEGATIVE_INFINITY;
-        if (world.queue.now() - since < intervalMs) continue;
+        if (world.queue.now() - since < intervalMs && !isSettled()) continue;
         if (!isExcused(ip, owner)) report(ip, `${node} took it from ${owner}, which was healthy`);
       }
     },

@@ -10,7 +10,7 @@ const GOODBYE_UNHEARD = 1;
 /** A command is on its way to the wire thread for a moment. */
 const OBEYED_MS = 5;
 
-export const weakClaims: CreateChecker = ({ world, ears, holdMs, report }) => {
+export const weakClaims: CreateChecker = ({ world, answerers, ears, holdMs, report }) => {
   /** `node ip` → what was wrong with a strong claim, until the claim is made. */
   const mustBeWeak = new Map<string, string>();
   /** `node ip`: its claim is weak. */
@@ -39,6 +39,19 @@ export const weakClaims: CreateChecker = ({ world, ears, holdMs, report }) => {
 
   return {
     claim: 'a claim taken while hearing no peer, or fewer than half of those known, is weak',
+    // Everybody is back and has been heard for long: nothing keeps a claim weak.
+    atEnd: () => {
+      for (const ip of world.profile.ips) {
+        const [owner, ...others] = answerers.awake(ip);
+        if (owner === undefined || others.length > 0 || world.contested.has(ip)) continue;
+        const peers = [...world.nodes.keys()].filter(
+          (name) => name !== owner && world.health.connectedSince(owner, name) !== null,
+        );
+        if (peers.length === 0) continue;
+        if (weak.has(`${owner} ${ip}`))
+          report(ip, `${owner} holds it by a weak claim still, and all are well`);
+      }
+    },
     onBirth: (node) => {
       for (const key of weak) if (key.startsWith(`${node} `)) weak.delete(key);
     },
