@@ -122,10 +122,28 @@ const LATER_FAULTS: Readonly<Record<string, Fault>> = {
     }),
   },
 };
+/** Two nodes no longer hear each other; everybody else hears both. */
+const apart: Fault = {
+  lasts: [500, 20_000],
+  begin: (world, random) => {
+    const names = [...world.nodes.keys()];
+    const a = random.pick(names);
+    const b = random.pick(names);
+    if (a === b) return null;
+    const set = (isBroken: boolean): void => {
+      world.setOneWay(a, b, isBroken);
+      world.setOneWay(b, a, isBroken);
+    };
+    set(true);
+    return () => set(false);
+  },
+};
+const NEWEST_FAULTS: Readonly<Record<string, Fault>> = { ...HOST_FAULTS, apart };
+
 const FAULTS: Readonly<Record<string, Fault>> = {
   ...FIRST_FAULTS,
   ...LATER_FAULTS,
-  ...HOST_FAULTS,
+  ...NEWEST_FAULTS,
   ...CLUSTER_FAULTS,
 };
 const LATER_SHARE = 0.2;
@@ -184,7 +202,7 @@ export const drawFaultPlan = (
       }
     };
     draw(Object.keys(LATER_FAULTS), LATER_SHARE);
-    if (era === 'newest') draw(Object.keys(HOST_FAULTS), LATER_SHARE);
+    if (era === 'newest') draw(Object.keys(NEWEST_FAULTS), LATER_SHARE);
     if (isClustered) draw(Object.keys(CLUSTER_FAULTS), CLUSTER_SHARE);
   }
   const names = kinds.map(({ name }) => name);

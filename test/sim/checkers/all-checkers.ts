@@ -26,6 +26,7 @@ import { sticky } from './sticky.ts';
 import { timersWanted } from './timers-wanted.ts';
 import { watchdog } from './watchdog.ts';
 import { weakClaims } from './weak-claims.ts';
+import { witnessed } from './witnessed.ts';
 
 export const CHECKERS: Readonly<Record<string, CreateChecker>> = {
   'single-answerer': singleAnswerer,
@@ -51,6 +52,7 @@ export const CHECKERS: Readonly<Record<string, CreateChecker>> = {
   'clients-asked': clientsAsked,
   'stale-clients': staleClients,
   overslept,
+  witnessed,
   explained,
   heartbeat,
   reach,
