@@ -225,7 +225,7 @@ export const hearWitness = (state: CoreState, input: Extract<Input, { type: 'cla
   // A repeater speaks for those whom it hears itself.
   const hears = segment.peers.all.get(input.node)?.fact.hears ?? [];
   const claims = input.claims.filter(({ instance }) => hears.includes(instance));
-  reconsiderIps(state, segment.register.witness(claims));
+  reconsiderIps(state, segment.register.witness(claims, segment.standing, myName(state)));
 };
 
 /** A new birth of this node has proven nobody yet and is proven to nobody: all that was heard is void. */

@@ -26,7 +26,7 @@ export interface Register {
   /** Takes over what a peer said; returns the IPs concerned. */
   hear(node: NodeName, claims: readonly PeerClaim[], released: readonly Ip[]): readonly Ip[];
   /** Takes over what a repeater says of others whom it hears; returns the IPs concerned. */
-  witness(claims: readonly WitnessedClaim[]): readonly Ip[];
+  witness(claims: readonly WitnessedClaim[], standing: Standing, me: NodeName): readonly Ip[];
   /** Forgets what a node claimed; returns the IPs concerned. */
   forget(node: NodeName): readonly Ip[];
   /** The best claim of another node, or null. Witnessed claims bear `successor: null`. */
@@ -91,10 +91,15 @@ export const createRegister = (from?: RegisterCheckpoint): Register => {
       for (const claim of claims) put(claim);
       return [...released, ...claims.map(({ ip }) => ip)];
     },
-    witness: (claims) => {
+    witness: (claims, standing, me) => {
       for (const claim of claims) {
         const kept = witnessed.get(claim.ip);
-        const isNews = kept === undefined || kept.node === claim.node || compareClaims(claim, kept) < 0;
+        // What does not stand any more, as this node's own former claim, must not hide what does (simulated: seed 410370).
+        const isNews =
+          kept === undefined ||
+          kept.node === claim.node ||
+          witnessOf(claim.ip, standing, me) === null ||
+          compareClaims(claim, kept) < 0;
         if (isNews && (kept !== undefined || witnessed.size < MAX_WITNESSED)) witnessed.set(claim.ip, claim);
       }
       return claims.map(({ ip }) => ip);

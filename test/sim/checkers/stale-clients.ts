@@ -70,7 +70,9 @@ export const staleClients: CreateChecker = ({ world, answerers, report }) => {
     onEffects: (node, effects) => {
       for (const effect of effects) {
         if (effect.type !== 'record') continue;
-        if (effect.from === 'draining' && effect.cause === 'drained') judgeEnd(node, effect.ip);
+        // Not its window, which a reload may have shortened.
+        const isQuiet = effect.cause === 'drained' && effect.reason.includes('quiet time');
+        if (effect.from === 'draining' && isQuiet) judgeEnd(node, effect.ip);
         forget(node, effect.ip);
         if (effect.to === 'draining') draining.set(`${node} ${effect.ip}`, world.queue.now());
       }

@@ -25,7 +25,8 @@ export const witnessed: CreateChecker = ({ world, answerers, intervalMs, holdMs,
     for (const [index, a] of awake.entries()) {
       for (const b of awake.slice(index + 1)) {
         const since = Math.max(answerers.of(ip).get(a) ?? now, answerers.of(ip).get(b) ?? now);
-        if (now - since <= boundMs || world.health.connectedSince(a, b) !== null) continue;
+        const hung = Math.max(...[a, b].map((name) => hungAt.get(name) ?? Number.NEGATIVE_INFINITY));
+        if (now - Math.max(since, hung) <= boundMs || world.health.connectedSince(a, b) !== null) continue;
         const third = [...world.nodes.keys()].find(
           (name) =>
             name !== a &&
@@ -42,8 +43,13 @@ export const witnessed: CreateChecker = ({ world, answerers, intervalMs, holdMs,
     return null;
   };
 
+  /** Whose main thread hung lately draws its conclusions later. */
+  const hungAt = new Map<string, number>();
+
   const lookAll = (): void => {
     world.queue.after(LOOK_EVERY_MS, lookAll);
+    for (const { name, isPaused, isStalled } of world.nodes.values())
+      if (isPaused() || isStalled()) hungAt.set(name, world.queue.now());
     const doubled = world.profile.ips.filter((ip) => answerers.of(ip).size > 1);
     if (
       doubled.length === 0 ||

@@ -72,7 +72,7 @@ test('forgetting a node leaves the claims of the others', () => {
 
 test('a witnessed claim counts if somebody lists its maker; not against what the maker says itself, nor for me', () => {
   const register = createRegister();
-  register.witness([witnessedClaim('n3', V4, 8)]);
+  register.witness([witnessedClaim('n3', V4, 8)], standing(), 'n1');
   const heardBy = (...nodes: string[]) => ({
     isVouchedFor: (instance: string) => nodes.some((node) => instanceOf(node) === instance),
   });
@@ -89,11 +89,25 @@ test('a witnessed claim counts if somebody lists its maker; not against what the
   );
 });
 
+test('a witnessed claim that does not stand any more does not hide a worse one that does', () => {
+  const register = createRegister();
+  const unheard = standing({
+    isHeard: () => false,
+    isVouchedFor: (instance) => instance !== instanceOf('n5'),
+  });
+  for (const former of ['n1', 'n5']) {
+    register.witness([witnessedClaim(former, V4, 9)], unheard, 'n1');
+    register.witness([witnessedClaim('n3', V4, 8)], unheard, 'n1');
+    assert.equal(register.best(V4, unheard, 'n1')?.node, 'n3', `after one of ${former}`);
+    register.clear();
+  }
+});
+
 test('a register from a checkpoint is the same', () => {
   const register = createRegister();
   register.hear('n2', [claim('n2', V4, 2), claim('n2', V6, 2)], []);
   register.hear('n3', [claim('n3', V4, 1, { weak: true, successor: 'n1' })], []);
-  register.witness([witnessedClaim('n4', V6, 8)]);
+  register.witness([witnessedClaim('n4', V6, 8)], standing(), 'n1');
   const checkpoint = register.checkpoint();
   const restored = createRegister(JSON.parse(JSON.stringify(checkpoint)));
   assert.deepEqual(restored.checkpoint(), checkpoint);
