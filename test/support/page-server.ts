@@ -18,6 +18,7 @@ const REPORT = {
   lastHeard: {},
   clients: {},
   staleClients: {},
+  otherTransport: [],
 } as unknown as WireReport;
 
 export interface PageServer {
