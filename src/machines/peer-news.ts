@@ -129,6 +129,8 @@ export const judgeSegment = (state: CoreState, segment: Segment): void => {
   if (concerned.length > 0) segment.vacated = { at: state.clock, count: concerned.length };
   reconsiderIps(state, concerned);
   if (isAny || appeared.length > 0) reconsiderUnheld(state);
+  // Whoever is not heard any more is spoken for by what others repeat, also against a leader (simulated: seed 412386).
+  if (isAny) reconsiderIps(state, segment.register.witnessed());
   if (appeared.length > 0) {
     // Clients over there may have missed frames: every holder announces again (paced by the wire step).
     for (const service of servicesOn(state, segment)) {

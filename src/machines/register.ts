@@ -27,6 +27,8 @@ export interface Register {
   hear(node: NodeName, claims: readonly PeerClaim[], released: readonly Ip[]): readonly Ip[];
   /** Takes over what a repeater says of others whom it hears; returns the IPs concerned. */
   witness(claims: readonly WitnessedClaim[], standing: Standing, me: NodeName): readonly Ip[];
+  /** The IPs of which somebody repeats a claim, sorted. */
+  witnessed(): readonly Ip[];
   /** Forgets what a node claimed; returns the IPs concerned. */
   forget(node: NodeName): readonly Ip[];
   /** The best claim of another node, or null. Witnessed claims bear `successor: null`. */
@@ -104,6 +106,7 @@ export const createRegister = (from?: RegisterCheckpoint): Register => {
       }
       return claims.map(({ ip }) => ip);
     },
+    witnessed: () => [...witnessed.keys()].sort(),
     forget: (node) => {
       // Sorted: the order in which they were heard is not in a checkpoint.
       const ips = [...(byNode.get(node) ?? [])].sort();
