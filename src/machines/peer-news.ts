@@ -1,12 +1,12 @@
 // What news of peers changes: who is judged alive or dead, whose claims stand, which IPs must be looked at
 // again, when weak claims turn strong, and what this node repeats for others to hear.
-import type { NodeName } from './claims.ts';
+import { isBetter, type NodeName } from './claims.ts';
 import { reconsider, reconsiderAll, segmentOn } from './contest.ts';
 import { type CoreState, myName, send } from './core-state.ts';
 import type { Ip } from './frames.ts';
 import { retryHandovers } from './handover.ts';
 import { instanceOn, type WitnessedClaim } from './hello.ts';
-import type { Input, PeerFact } from './inputs.ts';
+import type { Input, PeerClaim, PeerFact } from './inputs.ts';
 import { WHOLE_WITHIN_MS } from './peers.ts';
 import {
   alivePeers,
@@ -219,7 +219,24 @@ export const hearClaims = (state: CoreState, input: Extract<Input, { type: 'clai
     if (service !== undefined) service.vacancy = { cause: 'released', reason: `${input.node} gave it up` };
   }
   reconsiderIps(state, ips);
+  reopen(state, segment, input.claims);
   witness(state, segment);
+};
+
+/**
+ * The wire step shuts an answer the moment it hears a better claim. Where that does not stand (its maker is deaf), the
+ * leader goes on, and has to say so (simulated: seed 411888).
+ */
+const reopen = (state: CoreState, segment: Segment, claims: readonly PeerClaim[]): void => {
+  for (const claim of claims) {
+    const service = state.services.all.get(claim.ip);
+    if (service === undefined || stateOf(service.snapshot) !== 'leader') continue;
+    const { interface: name, epoch, weak } = service.snapshot.context;
+    const { ip } = service;
+    if (name !== segment.name || !isBetter(claim, { ip, node: myName(state), epoch, weak })) continue;
+    state.emit({ type: 'answer.start', ip, interface: name, epoch, weak });
+    send(state, service, { type: 'REANNOUNCE' }, service.because);
+  }
 };
 
 export const hearWitness = (state: CoreState, input: Extract<Input, { type: 'claims.witnessed' }>): void => {

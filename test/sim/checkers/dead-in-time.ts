@@ -3,8 +3,8 @@
 // the silent one may be back. Judged by the hellos that really arrived; not while the node itself was held up.
 import type { CreateChecker } from './checker.ts';
 
-/** Ranks, probes, and whole tables that are waited for. */
-const BEFORE_MS = 8_000;
+/** Ranks, probes, whole tables, and drains of all that could take it. */
+const BEFORE_MS = 60_000;
 /** Clocks that differ by 200 ppm, and the way through a queue. */
 const SLACK_MS = 3;
 

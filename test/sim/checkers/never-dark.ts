@@ -83,10 +83,12 @@ export const neverDark: CreateChecker = ({ world, answerers, intervalMs, holdMs,
     const late = fitSince >= since ? holdMs + intervalMs + TABLES_MS + PROBE_MS : listening;
     const leases = fitIn(half).map(spokenFor.until);
     const waiting = leases.filter((until) => until > since).length;
+    // What is asked of the API server while some are not heard is asked again then.
+    const noticed = Math.min(...fitIn(half).map(spokenFor.noticedAt));
     const ranks = Math.min(MAX_RANKS, unfitCount(half) + waiting) * 2 * intervalMs;
     const loss = world.lossyUntil() >= since - holdMs ? holdMs : 0;
     return (
-      Math.max(since, fitSince, health.changedAt(), Math.min(...leases)) +
+      Math.max(since, fitSince, health.changedAt(), Math.min(...leases), noticed) +
       holdMs +
       GRACE_MS +
       late +

@@ -7,6 +7,8 @@ import type { WorldObserver } from '../world-observer.ts';
 export interface SpokenFor extends WorldObserver {
   /** Simulated milliseconds; -Infinity: nobody is spoken for. */
   until(name: string): number;
+  /** By when it has noticed that the API server answers it again; -Infinity: it was never away. */
+  noticedAt(name: string): number;
 }
 
 /** unheard.ts. */
@@ -48,6 +50,7 @@ export const createSpokenFor = (world: World): SpokenFor => {
       began.set(node, queue.now());
       for (const key of heardUntil.keys()) if (key.startsWith(`${node} `)) heardUntil.delete(key);
     },
+    noticedAt: (name) => troubledUntil.get(name) ?? Number.NEGATIVE_INFINITY,
     until: (name) => {
       const { api } = world;
       if (api === null) return Number.NEGATIVE_INFINITY;
