@@ -213,8 +213,11 @@ const outlastRival = (state: CoreState, service: Service, segment: Segment, riva
     return;
   }
   service.rivalDeafSince ??= state.clock;
-  const patience = segment.peers.all.get(rival.node)?.fact.holdMs ?? holdOf(segment, config);
-  const dueAt = service.rivalDeafSince + patience;
+  const peer = segment.peers.all.get(rival.node);
+  const patience = peer?.fact.holdMs ?? holdOf(segment, config);
+  // Should it fall silent meanwhile, its death is what counts, and comes first (simulated: seed 420116).
+  const deadAt = (peer?.silentSince ?? Number.NEGATIVE_INFINITY) + patience + 1;
+  const dueAt = Math.max(service.rivalDeafSince + patience, deadAt);
   if (state.clock < dueAt) return lookAgainAt(state, service, dueAt);
   const reason = `${rival.node} claims it and does not hear this node`;
   send(state, service, { type: 'OUTBID' }, { cause: 'one-way', reason });
