@@ -15,6 +15,7 @@ import { partition } from '../lab/scenario-partition.ts';
 import { drain, sigterm } from '../lab/scenario-planned.ts';
 import { rolling } from '../lab/scenario-rolling.ts';
 import { deaf, rejoin } from '../lab/scenario-sticky.ts';
+import { upgrade } from '../lab/scenario-upgrade.ts';
 import { MAX_PAGES, tour } from '../lab/tour.ts';
 
 export const SCENARIOS: Readonly<Record<string, Scenario>> = {
@@ -28,10 +29,12 @@ export const SCENARIOS: Readonly<Record<string, Scenario>> = {
   deaf,
   rolling,
 };
+/** Beside those that need nothing but this program. */
+const BY_NAME: Readonly<Record<string, Scenario>> = { ...SCENARIOS, upgrade };
 const MAX_NODES = 50;
 const TOUR_NODES = 3;
 /** With a second network no node is dead for want of the first, and what these promise is another thing. */
-const OF_ONE_NETWORK = ['partition', 'deaf'];
+const OF_ONE_NETWORK = ['partition', 'deaf', 'upgrade'];
 /** Without a name: what nobody planned and what somebody did. */
 const KUBERNETES_SCENARIOS = [cut, drain];
 
@@ -40,6 +43,7 @@ const FURTHER: readonly (readonly [keyof ScenarioLine, string])[] = [
   ['newClientMs', 'a new client was answered after # ms'],
   ['convergedMs', 'one owner after # ms'],
   ['clientsMs', 'every client followed after # ms'],
+  ['cutGapMs', 'longest gap by a cut # ms'],
   ['moves', '# moves in all'],
   ['ownerChanges', '# owner changes'],
   ['tcpOpened', '# TCP connections'],
@@ -69,9 +73,9 @@ const readNodes = (text: string | undefined): number | null => {
 
 const chosen = (name: string): readonly Scenario[] => {
   if (name === 'all') return Object.values(SCENARIOS);
-  const scenario = Object.hasOwn(SCENARIOS, name) ? SCENARIOS[name] : undefined;
+  const scenario = Object.hasOwn(BY_NAME, name) ? BY_NAME[name] : undefined;
   if (scenario !== undefined) return [scenario];
-  const known = [...Object.keys(SCENARIOS), 'all'].join(', ');
+  const known = [...Object.keys(BY_NAME), 'all'].join(', ');
   throw new CommandError(EXIT.usage, `--scenario ${name}: there is none of that name; there are ${known}`);
 };
 
@@ -88,14 +92,13 @@ const inCluster = (name: string | undefined): readonly Scenario[] => {
   if (name === undefined) return KUBERNETES_SCENARIOS;
   if (OF_ONE_NETWORK.includes(name))
     throw new CommandError(EXIT.usage, `--scenario ${name}: is for standalone nodes; leave --kubernetes out`);
-  const others = OF_ONE_NETWORK.map((each) => SCENARIOS[each]);
+  const others = OF_ONE_NETWORK.map((each) => BY_NAME[each]);
   return chosen(name).filter((scenario) => !others.includes(scenario));
 };
 
 /** Absolute: the nodes start it from folders of their own. */
-const readProgram = (path: string | undefined, scenario: string | undefined): string | null => {
+const readProgram = (option: '--program' | '--from', path: string | undefined): string | null => {
   if (path === undefined) return null;
-  if (scenario === undefined) throw new CommandError(EXIT.usage, '--program goes with --scenario');
   const program = resolve(path);
   try {
     accessSync(program, constants.X_OK);
@@ -103,21 +106,52 @@ const readProgram = (path: string | undefined, scenario: string | undefined): st
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     const right = 'a holdfast command would be right, for instance bin/holdfast of a release';
-    throw new CommandError(EXIT.usage, `--program ${path}: cannot be run (${code}); ${right}`);
+    throw new CommandError(EXIT.usage, `${option} ${path}: cannot be run (${code}); ${right}`);
   }
 };
 
-interface Runs {
+interface Programs {
+  /** What the nodes run; null: this one. */
+  readonly program: string | null;
+  /** What they run before they are upgraded to that. */
+  readonly from: string | null;
+}
+
+const readPrograms = (
+  program: string | undefined,
+  from: string | undefined,
+  scenario: string | undefined,
+): Programs => {
+  if (program !== undefined && scenario === undefined)
+    throw new CommandError(EXIT.usage, '--program goes with --scenario');
+  if (from !== undefined && scenario !== 'upgrade')
+    throw new CommandError(EXIT.usage, '--from goes with --scenario upgrade');
+  if (from === undefined && scenario === 'upgrade')
+    throw new CommandError(
+      EXIT.usage,
+      '--scenario upgrade: --from PATH, the holdfast that the nodes start with, is missing',
+    );
+  return { program: readProgram('--program', program), from: readProgram('--from', from) };
+};
+
+interface Runs extends Programs {
   /** A directory, or null. */
   readonly into: string | null;
   readonly scenarios: readonly Scenario[];
   readonly nodes: number | null;
   readonly api: ApiState | null;
-  readonly program: string | null;
   readonly json: boolean;
 }
 
-const runScenarios = async ({ scenarios, nodes, api, program, json, into }: Runs): Promise<ExitCode> => {
+const runScenarios = async ({
+  scenarios,
+  nodes,
+  api,
+  program,
+  from,
+  json,
+  into,
+}: Runs): Promise<ExitCode> => {
   const say = json ? () => {} : (line: string) => print(`  ${line}`);
   const record = into === null ? null : openLabRecord(into);
   let isKept = true;
@@ -128,6 +162,7 @@ const runScenarios = async ({ scenarios, nodes, api, program, json, into }: Runs
       record,
       ...(api === null ? {} : { kubernetes: api }),
       ...(program === null ? {} : { program }),
+      ...(from === null ? {} : { from }),
     })) {
       print(json ? JSON.stringify(line) : describe(line));
       isKept &&= line.ok;
@@ -153,12 +188,13 @@ export const lab: Command = {
     'Usage: holdfast lab [--nodes N] [--kubernetes [--api-down]] [--scenario NAME [--program PATH]] [--json] [--keep] [--record DIR]',
     '',
     'Without a scenario: the tour, which explains what it does; on a terminal it stays up for you to play.',
-    ...Object.entries(SCENARIOS).map(([name, { summary }]) => `  --scenario ${name.padEnd(10)}${summary}`),
-    '  --scenario all       every one of them',
+    ...Object.entries(BY_NAME).map(([name, { summary }]) => `  --scenario ${name.padEnd(10)}${summary}`),
+    '  --scenario all       every one of them that needs nothing but this program',
     '  --kubernetes         the nodes run in Kubernetes mode, with a stand-in for the API server: cut and drain, or NAME',
     '  --api-down           with the API server stopped meanwhile',
     '  --record DIR         leaves the journals of every node there, and a report to be opened in a browser',
     '  --program PATH       the nodes run this `holdfast` instead of the one that runs the lab: a release, an image, an older one',
+    '  --from PATH          upgrade: the older `holdfast` that the nodes start with; --program, or this one, replaces it',
     '  --keep               the tour stays up until Ctrl-C, on a terminal or not',
   ].join('\n'),
   run: async (args) => {
@@ -171,8 +207,9 @@ export const lab: Command = {
       kubernetes: { type: 'boolean', default: false },
       'api-down': { type: 'boolean', default: false },
       program: { type: 'string' },
+      from: { type: 'string' },
     });
-    const program = readProgram(values.program, values.scenario);
+    const programs = readPrograms(values.program, values.from, values.scenario);
     const nodes = readNodes(values.nodes);
     const api = readApiState(values.kubernetes, values['api-down']);
     const standalone = values.scenario === undefined ? null : chosen(values.scenario);
@@ -188,6 +225,6 @@ export const lab: Command = {
         keep: values.keep || process.stdin.isTTY === true,
         into,
       });
-    return await runScenarios({ scenarios, nodes, api, program, json: values.json, into });
+    return await runScenarios({ scenarios, nodes, api, ...programs, json: values.json, into });
   },
 };

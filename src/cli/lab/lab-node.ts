@@ -29,6 +29,8 @@ export interface LabNode {
   signal(name: NodeJS.Signals): void;
   /** Between `start` and the end of the process. */
   isRunning(): boolean;
+  /** From its next start on it runs by `program` and no longer by `from`. */
+  readonly upgrade: () => void;
   /** Runs `holdfast ARGS --socket ...` as an operator on this node would. */
   command(...args: readonly string[]): Promise<CommandOutcome>;
   /** Asks the daemon for a planned move without the cost of starting a program. */
@@ -50,6 +52,8 @@ export interface LabNodeOptions {
   readonly wrapper?: readonly string[];
   /** A `holdfast` command in the place of this checkout's, for instance a release's. Only the daemon is run by it. */
   readonly program?: string;
+  /** Another one, older, which the daemon is run by until `upgrade`. */
+  readonly from?: string;
 }
 
 /** The daemon is there and cannot say its status: its wire thread has not answered, which a loaded start explains. */
@@ -106,6 +110,7 @@ export const createLabNode = (segment: Segment, host: Host, options: LabNodeOpti
       '',
     ].join('\n'),
   );
+  let program = options.from ?? options.program;
   let child: ChildProcess | null = null;
   let ending: Promise<number | null> = Promise.resolve(null);
 
@@ -125,7 +130,7 @@ export const createLabNode = (segment: Segment, host: Host, options: LabNodeOpti
     start: async () => {
       const [command, ...rest] = [
         ...(options.wrapper ?? []),
-        ...(options.program === undefined ? [process.execPath, PROGRAM] : [options.program]),
+        ...(program === undefined ? [process.execPath, PROGRAM] : [program]),
         'run',
         '--config',
         configFile,
@@ -159,6 +164,9 @@ export const createLabNode = (segment: Segment, host: Host, options: LabNodeOpti
       child?.kill(name);
     },
     isRunning: () => child !== null && child.exitCode === null && child.signalCode === null,
+    upgrade: () => {
+      program = options.program;
+    },
     command: (...args) => runCli([...args, '--socket', socket]),
     requestMove: async (ip, to) => {
       await requestControl(socket, 'POST', '/drain', { ip, to });

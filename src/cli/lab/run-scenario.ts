@@ -12,6 +12,8 @@ export interface PlayOptions {
   readonly profile?: Profile;
   /** What the nodes run; absent: this checkout. */
   readonly program?: string;
+  /** What the nodes run at first, until the scenario upgrades them. */
+  readonly from?: string;
   readonly say: Say;
   /** Keeps the journals. */
   readonly record?: LabRecord | null;
@@ -20,12 +22,13 @@ export interface PlayOptions {
 /** Builds the stage, plays one scenario on it, and replays every journal: one that differs breaks the promise. */
 export const runScenario = async (
   scenario: Scenario,
-  { nodes, profile, kubernetes, program, say, record }: PlayOptions,
+  { nodes, profile, kubernetes, program, from, say, record }: PlayOptions,
 ): Promise<readonly ScenarioLine[]> => {
   const stage = await createStage({
     ...stageOptionsFor(scenario, { nodes, profile }),
     kubernetes: kubernetes !== undefined,
     ...(program === undefined ? {} : { program }),
+    ...(from === undefined ? {} : { from }),
   });
   try {
     const lines =

@@ -30,16 +30,18 @@ export interface ScenarioLine {
   /** partition: from the healing to exactly one answerer; to the last client's cache naming it. */
   readonly convergedMs?: number;
   readonly clientsMs?: number;
-  /** rolling: how often an IP of this family changed its owner, in all. */
+  /** upgrade: `gapMs` is of what was planned, this of the cuts. */
+  readonly cutGapMs?: number;
+  /** rolling, upgrade: how often an IP of this family changed its owner, in all. */
   readonly moves?: number;
   /** rejoin, deaf: owners other than before, or of another epoch. */
   readonly ownerChanges?: number;
-  /** drain, sigterm, rolling: TCP connections tried, failed, reset before they were done; long-lived ones that were reset. */
+  /** drain, sigterm, rolling, upgrade: TCP connections tried, failed, reset before they were done; long-lived ones that were reset. */
   readonly tcpOpened?: number;
   readonly tcpFailed?: number;
   readonly tcpCut?: number;
   readonly resets?: number;
-  /** drain, sigterm, rolling: how often the client's kernel went from one MAC to another; more than once is to and fro. */
+  /** drain, sigterm, rolling, upgrade: how often the client's kernel went from one MAC to another; more than once is to and fro. */
   readonly follows?: number;
   /** In Kubernetes mode: from the end (or the API server's return) until the ServiceIP objects said who owns what. */
   readonly agreedMs?: number;
@@ -58,7 +60,7 @@ export interface Scenario {
   /** Default: one of each family. */
   readonly serviceIPs?: readonly string[];
   /** Which number of a line the journals tell as well, within 20 ms; absent: what the client saw is in no journal. */
-  readonly recorded?: 'gapMs' | 'newClientMs';
+  readonly recorded?: 'gapMs' | 'newClientMs' | 'cutGapMs';
   /** More YAML for the nodes. */
   readonly extra?: string;
   play(stage: Stage, say: Say): Promise<readonly ScenarioLine[]>;
