@@ -49,6 +49,21 @@ wireTest(
   },
 );
 
+wireTest(
+  'lab --scenario upgrade: without the program that is upgraded from, and with it elsewhere, one line',
+  STAGE_TOOLS,
+  async () => {
+    const missing = await lab('--scenario', 'upgrade');
+    assert.equal(missing.code, 2);
+    assert.match(missing.err, /^holdfast: --scenario upgrade: --from PATH, .* is missing\n$/);
+    const elsewhere = await lab('--scenario', 'cut', '--from', PROGRAM);
+    assert.equal(elsewhere.code, 2);
+    assert.equal(elsewhere.err, 'holdfast: --from goes with --scenario upgrade\n');
+    const nowhere = await lab('--scenario', 'upgrade', '--from', '/nowhere/holdfast');
+    assert.match(nowhere.err, /^holdfast: --from \/nowhere\/holdfast: cannot be run \(ENOENT\); .*\n$/);
+  },
+);
+
 wireTest('lab --program: what cannot be run is refused in one line', STAGE_TOOLS, async () => {
   const missing = await lab('--program', '/nowhere/holdfast', '--scenario', 'claim');
   assert.equal(missing.code, 2);

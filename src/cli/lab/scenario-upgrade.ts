@@ -66,7 +66,10 @@ const cutOff = async (stage: Stage, node: LabNode, limit: number, say: Say): Pro
   await sleep(limit + AFTERMATH_MS);
   const pings = await stop();
   const owners = await stage.owners(stage.nodes.filter((other) => other !== node));
-  for (const ip of SPREAD_IPS.filter(isOwn)) say(`${ip} is owned by ${owners.get(ip)?.host.name} now`);
+  for (const { target, gapMs, lateMaxMs } of pings.filter((one) => isOwn(one.target)))
+    say(
+      `${target} is owned by ${owners.get(target)?.host.name} now, after ${gapMs} ms (prober late by ${lateMaxMs} ms)`,
+    );
   await stage.segment.restore(node.host);
   await stage.settled();
   await sleep(AFTERMATH_MS);
@@ -131,7 +134,7 @@ export const upgrade: Scenario = {
     for (const fault of faults) say(fault);
     const pings = spells.flatMap((spell) => spell.pings);
     const families = (['ipv4', 'ipv6'] as const).map((family) => ofFamily(pings, family));
-    return toLines('upgrade', promise(limit), families, ({ family, lost }) => {
+    return toLines('upgrade', promise(limit), families, ({ family, lost, lateMaxMs }) => {
       const ips = SPREAD_IPS.filter((ip) => isOf(family, ip));
       const moves = sum([...moved, ...cuts].flatMap((one) => ips.map((ip) => one.moves.get(ip) ?? 0)));
       const numbers = loadOf(spells, family);
@@ -144,6 +147,7 @@ export const upgrade: Scenario = {
         ok: isKept,
         moves,
         cutGapMs: inCuts.gapMs,
+        proberLateMs: Math.max(lateMaxMs, inCuts.lateMaxMs),
         ...numbers,
         ...(faults.length === 0 ? {} : { note: faults.join('; ') }),
       };

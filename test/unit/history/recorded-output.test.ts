@@ -25,6 +25,7 @@ const COMMANDS: readonly (readonly [string, number, string])[] = [
   ['timeline-cut', 1, `timeline --fail-on gap,overlap ${J}/cut`],
   ['timeline-crash', 0, `timeline --fail-on gap=300ms,overlap ${J}/crash`],
   ['timeline-drain', 0, `timeline --fail-on gap,overlap ${J}/drain`],
+  ['timeline-upgrade', 0, `timeline --fail-on gap=300ms ${J}/upgrade`],
   ['replay-what-if', 1, `replay --set heartbeat.deadAfter=500ms --from 20:25:43 ${J}/cut`],
 ];
 
