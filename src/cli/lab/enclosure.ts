@@ -77,6 +77,14 @@ const userNamespaceObstacle = (): string | null => {
   return null;
 };
 
+/** What root too cannot exceed, as sysctls to be set; null when none of it is 0. */
+const limitObstacle = (): string | null => {
+  const limits = ['net', 'mnt', 'pid'].map((kind) => `user/max_${kind}_namespaces`);
+  const forbidden = limits.filter((limit) => kernelSays(limit) === '0');
+  if (forbidden.length === 0) return null;
+  return `sysctl ${forbidden.map((limit) => `${limit.replace('/', '.')}=10000`).join(' ')}`;
+};
+
 const isRoot = (): boolean => process.geteuid?.() === 0;
 
 const assertPossible = (): void => {
@@ -88,6 +96,19 @@ const assertPossible = (): void => {
       `the lab needs namespaces of its own: run it as root, or as root once: ${cure}`,
       3,
     );
+  const limit = limitObstacle();
+  if (limit !== null)
+    throw new EnclosureError(`the lab needs namespaces of its own: as root once: ${limit}`, 3);
+};
+
+/** What helps against the words of `unshare` or `mount`. */
+const cureFor = (complaint: string): string => {
+  // The kernel's ENOSPC: a limit of this user namespace or of one around it, which is not seen from here.
+  if (complaint.includes('No space left'))
+    return 'too many exist; raise the sysctls user.max_{user,net,mnt,pid}_namespaces (in a container: on its host)';
+  return isRoot()
+    ? 'it needs CAP_SYS_ADMIN and a writable /proc (in a container: --privileged)'
+    : 'run it as root (in a container, whose seccomp or AppArmor profile may forbid it: --privileged)';
 };
 
 /** Ends at once if the outer process died before the death signal was armed (`setpriv` does not look). */
@@ -203,10 +224,7 @@ const runEnclosed = async (program: readonly string[], doors: number): Promise<n
   });
   if (complaint === '' || (await ready)) return exitCode;
   const reason = complaint.trim().split('\n').at(-1);
-  const cure = isRoot()
-    ? 'it needs CAP_SYS_ADMIN and a writable /proc (in a container: --privileged)'
-    : 'run it as root';
-  throw new EnclosureError(`the lab cannot make namespaces of its own (${reason}): ${cure}`, 3);
+  throw new EnclosureError(`the lab cannot make namespaces of its own (${reason}): ${cureFor(complaint)}`, 3);
 };
 
 let tellPid: (pid: number | null) => void = () => {};
