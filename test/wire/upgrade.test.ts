@@ -30,7 +30,7 @@ const sh = (script: string, ...args: readonly string[]): void => {
 const obstacle =
   process.env.HOLDFAST_LONG === '1'
     ? previousObstacle()
-    : 'takes two minutes, and the npm registry: HOLDFAST_LONG=1 npm run test:wire -- upgrade';
+    : 'takes a minute, and the npm registry: HOLDFAST_LONG=1 npm run test:wire -- upgrade';
 
 if (obstacle !== null) test(CLAIM, { skip: obstacle });
 else {
