@@ -26,13 +26,13 @@ export interface Watched {
   readonly faults: string[];
 }
 
-/** A new page that is watched. `isAllowedToFail`: requests fail while the test has the daemon away. */
-export const openWatched = async (browser: Browser, url: string): Promise<Watched> => {
+/** A new page that is watched. `folder`: the URL of a folder whose files a page from disk may ask for; else only itself. */
+export const openWatched = async (browser: Browser, url: string, folder = url): Promise<Watched> => {
   const page = await browser.newPage();
   const faults: string[] = [];
   const { origin } = new URL(url);
-  // A file has no origin: of files only this one may be asked for.
-  const own = origin === 'null' ? url : `${origin}/`;
+  // A file has no origin: of files only these may be asked for.
+  const own = origin === 'null' ? folder : `${origin}/`;
   page.on('console', (message) => {
     // Chromium reports an unreachable server here; that is what the page is to cope with.
     if (message.type() === 'error' && !message.text().includes('net::ERR_')) faults.push(message.text());
