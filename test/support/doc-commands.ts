@@ -47,8 +47,9 @@ export const docCommands = (pages: readonly SourcePage[]): readonly DocCommand[]
       .flatMap(({ lang, text }) => (lang === 'console' ? inConsole(path, text) : inScript(path, text))),
   );
 
-/** `here`: test/unit/docs/commands.test.ts runs it; `segment`: test/wire/docs.test.ts does, in namespaces. */
-export type How = 'here' | 'segment' | { readonly because: string };
+/** `here`: test/unit/docs/commands.test.ts runs it; `block`: it does, with the lines that stand around it; `segment`:
+ * test/wire/docs.test.ts does, in namespaces. */
+export type How = 'here' | 'block' | 'segment' | { readonly because: string };
 
 const CLUSTER =
   'needs kubectl and a cluster; test/kube and test/unit/deploy apply the same objects to an API server';
@@ -59,11 +60,15 @@ const IMAGE = 'needs buildah and a registry; npm run image:try builds and runs t
 
 /** The first row that matches says how. */
 export const WAYS: readonly (readonly [RegExp, How])[] = [
-  [/^holdfast (explain|timeline|replay|journal export|key new|make-key$|diagram|check)\b/, 'here'],
-  [/^key\(\) |^kubectl .* get secret .*> keys$|(>> keys|> k && mv k keys) && key$|^rm keys$/, 'here'],
-  [/^(bin\/)?holdfast (run|doctor|status|drain|undrain|top)\b/, 'segment'],
+  [
+    /^(bin\/)?holdfast (run|doctor|status|drain|undrain|top)\b|^bin\/holdfast explain .* --socket /,
+    'segment',
+  ],
+  [/^key\(\) |^kubectl .* get secret .*> keys$|(>> keys|> k && mv k keys) && key$|^rm keys$/, 'block'],
+  [/^(bin\/)?holdfast (explain|timeline|replay|journal export|key new|diagram|check)\b|^chmod /, 'here'],
   [/^(ping|arping|curl) /, 'segment'],
   [/^kubectl /, { because: CLUSTER }],
+  [/^npm run lab$/, { because: 'plays for half a minute; test/wire/cluster-lab.test.ts runs the tour' }],
   [/^npm run sim /, { because: SIM }],
   [/^npm run image|^buildah /, { because: IMAGE }],
   [/^npm run release|^sha256sum |^tar xzf |install\.sh$|install -o holdfast/, { because: RELEASE }],

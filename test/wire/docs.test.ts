@@ -32,6 +32,7 @@ holdfast() { case $1 in doctor | check | run) ;; *) set -- "$@" --socket ${node.
     text
       .replaceAll('bin/holdfast', 'holdfast')
       .replaceAll('192.168.77.100', IPV4)
+      .replaceAll('/run/holdfast/holdfast.sock', node.socket)
       .replaceAll('/etc/holdfast/config.yaml', node.configFile)
       .replaceAll(' config.yaml', ` ${node.configFile}`)
       .replaceAll('--ip IP', `--ip ${IPV4}`)
@@ -74,6 +75,8 @@ wireTest(
         assert.match(await run().catch(String), /\bok\b.*kernel/, text);
       } else if (/ (status|top)\b/.test(text)) {
         assert.match(await run(), /n1/, text);
+      } else if (/ explain /.test(text)) {
+        assert.match(await run(), new RegExp(` took ${IPV4} `), text);
       } else if (/undrain/.test(text)) {
         for (const node of stage.nodes) await node.host.exec('sh', ['-c', script(text, node, other)]);
         assert.deepEqual(

@@ -4,10 +4,12 @@ import assert from 'node:assert/strict';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { toSvg } from '../../../src/cli/diagram/diagram-svg.ts';
 import { diagramOf, toMermaid } from '../../../src/machines/diagram.ts';
 import { serviceIpMachine } from '../../../src/machines/service-ip.ts';
 
 const PAGE = join(import.meta.dirname, '../../../docs/machines.md');
+const PICTURE = join(import.meta.dirname, '../../../docs/states.svg');
 /** From here on the page is generated, to the fence that closes it. */
 const OPENING = '```mermaid\n';
 const CLOSING = '```\n';
@@ -35,4 +37,10 @@ test('docs/machines.md says something of every state and every event', () => {
   ];
   const missing = [...new Set(names)].filter((name) => name !== 'always' && !words.includes(`\`${name}\``));
   assert.deepEqual(missing, []);
+});
+
+test('docs/states.svg is what `holdfast diagram --format svg` draws', async () => {
+  const drawn = (await toSvg(diagramOf(serviceIpMachine))).trimEnd();
+  if (process.env.HOLDFAST_REWRITE === '1') writeFileSync(PICTURE, `${drawn}\n`);
+  else assert.equal(readFileSync(PICTURE, 'utf8').trimEnd(), drawn);
 });
