@@ -208,7 +208,9 @@ const outlastRival = (state: CoreState, service: Service, segment: Segment, riva
   service.isContested = true;
   // Who hears nobody at all cannot serve, or nothing of this node gets out: then nobody hears this one's answers,
   // and keeping the IP does no harm. Only a rival that hears others, but not this node, is the better owner.
-  if (listsMe(segment, rival.node) || hearsNobody(segment, rival.node)) {
+  // And whoever is not heard, and only vouched for, is told by those who hear both.
+  const isHeard = segment.standing.isHeard(rival.node);
+  if (!isHeard || listsMe(segment, rival.node) || hearsNobody(segment, rival.node)) {
     service.rivalDeafSince = null;
     return;
   }
