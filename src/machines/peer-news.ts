@@ -180,6 +180,7 @@ export const hearPeer = (state: CoreState, fact: PeerFact): void => {
     retryHandovers(state);
     reconsiderUnheld(state);
     reconsiderIps(state, segment.register.claimedBy(fact.node));
+    if (hearsOthers) reconsiderIps(state, segment.register.witnessed());
   }
 };
 
@@ -241,10 +242,8 @@ const reopen = (state: CoreState, segment: Segment, claims: readonly PeerClaim[]
 
 export const hearWitness = (state: CoreState, input: Extract<Input, { type: 'claims.witnessed' }>): void => {
   const segment = segmentOn(state, input.interface);
-  // A repeater speaks for those whom it hears itself.
-  const hears = segment.peers.all.get(input.node)?.fact.hears ?? [];
-  const claims = input.claims.filter(({ instance }) => hears.includes(instance));
-  reconsiderIps(state, segment.register.witness(claims, segment.standing, myName(state)));
+  // Whether somebody hears the makers is asked whenever the claims are: that news may come a moment later (seed 422624).
+  reconsiderIps(state, segment.register.witness(input.claims, segment.standing, myName(state)));
 };
 
 /** A new birth of this node has proven nobody yet and is proven to nobody: all that was heard is void. */

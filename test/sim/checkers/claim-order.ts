@@ -20,8 +20,8 @@ interface Heard {
   isDoubtful: boolean;
 }
 
-/** A main thread that was busy draws its conclusions this much later: two hangs in a row (faults.ts). */
-const MEMORY_MS = 15_000;
+/** A main thread that was busy draws its conclusions this much later: several hangs in a row (faults.ts). */
+const MEMORY_MS = 30_000;
 const LOOK_EVERY_MS = 50;
 /** A patient drain that waited for somebody to take over lasts longer than its window. */
 const KEPT_FOR_MS = 10_000;

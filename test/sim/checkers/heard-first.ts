@@ -14,7 +14,9 @@ export const heardFirst: CreateChecker = ({ world, ears, holdMs, report }) => ({
       const at = world.queue.now() - agoMs;
       const peers = [...ears.of(node).values()];
       // Those whom it has proven and heard within the hold time, certainly.
-      const heard = peers.filter((peer) => peer.isProven && peer.ownAt > at - holdMs / 2);
+      const heard = peers.filter(
+        (peer) => peer.isProven && peer.ownAt > at - holdMs / 2 && at - peer.wasSilentAt > NEWS_MS,
+      );
       if (heard.length === 0 || ears.isCatchingUp(node)) continue;
       if (peers.some((peer) => peer.lists || at - peer.listsChangedAt < NEWS_MS)) continue;
       report(effect.ip, `${node} takes it, and none of the ${heard.length} peers that it hears hears it`);

@@ -74,6 +74,15 @@ export const neverDark: CreateChecker = ({ world, answerers, intervalMs, holdMs,
         node.isRunning() && world.port(node.name).half === half && health.fitSince(node.name) === null,
     ).length;
 
+  /** Since when each node is heard by one of those it hears, or hears none. */
+  const answeredSince = new Map<string, number>();
+  const noteAnswered = (): void => {
+    for (const name of world.nodes.keys()) {
+      if (!isAnswered(name, world.port(name).half)) answeredSince.delete(name);
+      else if (!answeredSince.has(name)) answeredSince.set(name, world.queue.now());
+    }
+  };
+
   /** When the IP must be answered in this half at the latest. */
   const limit = (since: number, half: number): number => {
     const starts = fitIn(half).map((name) => health.fitSince(name) ?? Number.POSITIVE_INFINITY);
@@ -85,10 +94,11 @@ export const neverDark: CreateChecker = ({ world, answerers, intervalMs, holdMs,
     const waiting = leases.filter((until) => until > since).length;
     // What is asked of the API server while some are not heard is asked again then.
     const noticed = Math.min(...fitIn(half).map(spokenFor.noticedAt));
+    const answered = Math.min(...fitIn(half).map((name) => answeredSince.get(name) ?? since));
     const ranks = Math.min(MAX_RANKS, unfitCount(half) + waiting) * 2 * intervalMs;
     const loss = world.lossyUntil() >= since - holdMs ? holdMs : 0;
     return (
-      Math.max(since, fitSince, health.changedAt(), Math.min(...leases), noticed) +
+      Math.max(since, fitSince, health.changedAt(), Math.min(...leases), noticed, answered) +
       holdMs +
       GRACE_MS +
       late +
@@ -151,6 +161,9 @@ export const neverDark: CreateChecker = ({ world, answerers, intervalMs, holdMs,
   return {
     claim: 'an IP with an eligible live node is never unanswered longer than the hold time + 100 ms',
     onAnswer: (_node, ip) => consider(ip),
-    onDisturbed: () => world.profile.ips.forEach(consider),
+    onDisturbed: () => {
+      noteAnswered();
+      world.profile.ips.forEach(consider);
+    },
   };
 };

@@ -3,12 +3,16 @@
 // while before the pause until its end: then somebody may have taken over.
 import type { CreateChecker } from './checker.ts';
 
+/** Fewer may be those of one moment. */
+const LEAST_HELLOS = 6;
 /** In touch for so long that each has proven the other. */
 const TOUCH_MS = 1_000;
 
 export const overslept: CreateChecker = ({ world, intervalMs, holdMs, report }) => {
   /** Since when it is paused, and who was in touch with it then. */
   const paused = new Map<string, { readonly since: number; readonly peers: readonly string[] }>();
+  /** Hellos of others that came for it while it was paused: by them it sees that they ran. */
+  const missed = new Map<string, number>();
   /** Resumed, and not born anew yet: for how long it did not run. */
   const stale = new Map<string, number>();
 
@@ -41,13 +45,19 @@ export const overslept: CreateChecker = ({ world, intervalMs, holdMs, report }) 
           paused.set(name, { since: world.queue.now(), peers: inTouch(name) });
         if (isPaused() || pause === undefined) continue;
         paused.delete(name);
-        if (isRunning()) resume(name, pause.since, pause.peers);
+        const hellos = missed.get(name) ?? 0;
+        missed.delete(name);
+        if (isRunning() && hellos >= LEAST_HELLOS) resume(name, pause.since, pause.peers);
       }
       noteConnections();
     },
     onBirth: (node) => {
       stale.delete(node);
       paused.delete(node);
+    },
+    onQueued: (node, frame) => {
+      if (frame.kind !== 'hello' || frame.ethernetSource !== world.node(frame.node).mac) return;
+      missed.set(node, (missed.get(node) ?? 0) + 1);
     },
     onSent: (node, frame) => {
       const byMs = stale.get(node);
