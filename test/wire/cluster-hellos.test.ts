@@ -283,6 +283,8 @@ wireTest(
   'unsigned hellos from a foreign MAC, repeated, withheld or of an old birth: counted, nothing moves',
   TOOLS,
   async (context) => {
+    if (process.env.HOLDFAST_LONG !== '1')
+      return context.skip('takes 23 s more, signed ones are tried: HOLDFAST_LONG=1');
     const attack = await attackOn(context, { isSigned: false, isSpoofed: false });
     await attackWithRepeated(attack, ['own', 'replayed']);
     await attackWithWithheld(attack);
